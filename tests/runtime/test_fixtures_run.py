@@ -1,0 +1,31 @@
+"""Every fixture is a program: it runs under torch and behaves as its `# runtime:` line says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from execution import misbehaviour, run
+from expectations import expectations
+from fixture_files import all_files, name, original, twins
+
+LONGEST = 1.0  # seconds of one processor
+
+
+@pytest.mark.parametrize("path", all_files(), ids=name)
+def test_a_fixture_behaves_as_it_says(path: Path, empty_folder: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    outcome = run(text, str(path))
+    wrong = misbehaviour(outcome, expectations(text, name(path)).runtime)
+    assert wrong is None, f"{name(path)}: {wrong}"
+    again = run(text, str(path), seed=1)
+    assert again.printed == outcome.printed, f"{name(path)}: set a seed, it prints something else each time"
+    assert not list(empty_folder.iterdir()), f"{name(path)} writes files"
+    assert outcome.seconds < LONGEST, f"{name(path)} takes {outcome.seconds:.1f} s"
+
+
+@pytest.mark.parametrize("path", list(twins()), ids=name)
+def test_a_twin_prints_what_its_original_prints(path: Path) -> None:
+    before = run(original(path).read_text(encoding="utf-8"), str(original(path)), seed=1)
+    after = run(path.read_text(encoding="utf-8"), str(path), seed=2)
+    assert (after.printed, after.error_line) == (before.printed, before.error_line)

@@ -1,0 +1,143 @@
+"""modules.tsv, held against real torch: every line of layer_calls.txt is built and run in both modes."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+import pytest
+import torch
+from samples import backward_raises, choices, flatten, given, lines, moved_together, tensors, variables
+
+from torchlint import tables
+from torchlint.tables import Answer, Saves
+from torchlint.tables.rows import read
+
+CALLS = lines("layer_calls.txt")
+MODES = (True, False)
+# Nothing of their own to measure: bases, containers and what wraps another module.
+NOT_CALLED = {"Container", "Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList"}
+NOT_CALLED |= {"RNNBase", "RNNCellBase", "Sequential", "TransformerDecoder", "TransformerEncoder"}
+NOT_CALLED |= {"DataParallel", "DistributedDataParallel"}
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+class Built:
+    """A line read: the row of its layer, the arguments of its construction and of its call."""
+
+    def __init__(self, text: str) -> None:
+        call = ast.parse(text, mode="eval").body
+        assert isinstance(call, ast.Call)
+        assert isinstance(call.func, ast.Call)
+        self.text = text
+        self.constructor = ast.unparse(call.func)
+        self.positional = [given(node) for node in call.func.args]
+        self.keywords = {keyword.arg or "": given(keyword.value) for keyword in call.func.keywords}
+        self.inputs = [name for node in call.args for name in variables(node)]
+        row = tables.module(ast.unparse(call.func.func))
+        assert row is not None, f"no row for {text}"
+        self.row = row
+        self.in_place = self.writes(training=True) and row.inplace != "training"
+
+    def writes(self, *, training: bool) -> bool:
+        """Whether the row says that a call writes its input."""
+        return self.row.writes_input(self.positional, self.keywords, training=training) is Answer.YES
+
+    def module(self, *, frozen: bool = False, training: bool = True) -> torch.nn.Module:
+        """The layer, the same at every call."""
+        torch.manual_seed(0)
+        made = eval(self.constructor, {"torch": torch})
+        assert isinstance(made, torch.nn.Module)
+        if isinstance(made, torch.nn.modules.lazy.LazyModuleMixin):
+            made(*self.arguments())
+        return made.train(training).requires_grad_(not frozen)
+
+    def arguments(self, requiring: frozenset[str] = frozenset()) -> list[torch.Tensor]:
+        """New inputs of a call; none is a leaf, so that each can be written in place."""
+        scope = tensors(self.inputs)
+        for name in requiring:
+            scope[name].requires_grad_()
+        copies = {name: scope[name].clone() for name in scope}
+        return [copies[name] for name in self.inputs]
+
+    def has_parameters(self) -> bool:
+        return any(True for _ in self.module().parameters())
+
+
+def test_every_layer_has_a_line() -> None:
+    named = {Built(text).row.name.rpartition(".")[2] for text in CALLS}
+    assert {row[0].rpartition(".")[2] for row in read("modules.tsv")} == named | NOT_CALLED
+
+
+@pytest.mark.parametrize("text", CALLS)
+def test_training_and_evaluation_differ_where_the_row_says(text: str) -> None:
+    line = Built(text)
+    outcomes = []
+    for training in MODES:
+        module = line.module(training=training)
+        torch.manual_seed(1)
+        with torch.no_grad():
+            results = flatten(module(*line.arguments()))
+        outcomes.append([*results, *module.state_dict().values()])
+    same = all(torch.allclose(*pair, atol=1e-5) for pair in zip(*outcomes, strict=True))
+    assert line.row.differs(line.positional, line.keywords) is (Answer.NO if same else Answer.YES)
+
+
+@pytest.mark.parametrize("text", CALLS)
+def test_a_layer_has_parameters_where_the_row_says(text: str) -> None:
+    line = Built(text)
+    answer = line.row.has_parameters(line.positional, line.keywords)
+    assert answer is (Answer.YES if line.has_parameters() else Answer.NO)
+
+
+@pytest.mark.parametrize("training", MODES, ids=("training", "evaluation"))
+@pytest.mark.parametrize("text", CALLS)
+def test_a_call_writes_its_input_where_the_row_says(text: str, training: bool) -> None:
+    line = Built(text)
+    arguments = line.arguments()
+    with torch.no_grad():
+        line.module(training=training)(*arguments)
+    assert (arguments[0]._version > 0) == line.writes(training=training)
+
+
+@pytest.mark.parametrize("training", MODES, ids=("training", "evaluation"))
+@pytest.mark.parametrize("text", CALLS)
+def test_a_write_after_the_call_breaks_backward_where_the_row_says(text: str, training: bool) -> None:
+    line = Built(text)
+    row = line.row.built(line.positional, line.keywords)
+    if line.writes(training=training):
+        row = replace(row, saves=(), saves_result=row.saves_result_in_place)
+    checked = 0
+    for requiring in choices(list(dict.fromkeys(line.inputs))):
+        for frozen in (False, True) if line.has_parameters() else (True,):
+            if frozen and not requiring:
+                continue
+            where = f"{sorted(requiring)} requiring grad, {'frozen' if frozen else 'parameters too'}"
+            outputs = [f"output {number}" for number in range(4)]
+            surely: set[str] = set()
+            perhaps: set[str] = set()
+            for saved in row.saves:
+                needed = {
+                    name for arg, name in zip(row.forward, line.inputs, strict=False) if arg in saved.when
+                }
+                if not saved.when or needed & requiring or ("parameters" in saved.when and not frozen):
+                    (perhaps if saved.sometimes else surely).add(saved.arg)
+            kept = {outputs[number] for number in row.saved_outputs or range(4)}
+            surely |= kept if row.saves_result is Saves.YES else set()
+            perhaps |= kept if row.saves_result is Saves.SOMETIMES else set()
+            for number in range(len(line.inputs) + 1):
+                module, arguments = line.module(frozen=frozen, training=training), line.arguments(requiring)
+                torch.manual_seed(1)
+                results = flatten(module(*arguments))
+                everything = dict(zip(row.forward, arguments, strict=False)) | dict(
+                    zip(outputs, results, strict=False)
+                )
+                if number == len(line.inputs):
+                    moved = moved_together(results[0], everything)
+                else:
+                    moved = moved_together(arguments[number], everything)
+                raises = backward_raises(results)
+                checked += 1
+                assert raises or not moved & surely, f"{sorted(moved)} written, {where}: not saved"
+                assert not raises or moved & (surely | perhaps), f"{sorted(moved)} written, {where}: saved"
+    assert checked

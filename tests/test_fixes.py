@@ -1,0 +1,197 @@
+"""Which fixes are made together, what they make of a text, and what is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from command import BROKEN, CURED, LOGS_A_GRAPH
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torchlint.config import Config
+from torchlint.diagnostic import Diagnostic, Edit, Fix, Span
+from torchlint.engine import check
+from torchlint.fixes import apply, fix
+from torchlint.source import Source
+
+
+def source(text: str) -> Source:
+    return Source.from_text(text, "a.py")
+
+
+def edit(start: int, end: int, text: str, line: int = 1) -> Edit:
+    return Edit(Span(line, start, line, end), text)
+
+
+def finding(*edits: Edit, safe: bool = True, code: str = "TL201", message: str = "a message") -> Diagnostic:
+    """A diagnostic where its first edit is, so that the order of diagnostics is that of the edits."""
+    span = edits[0].span if edits else Span.at(1, 0)
+    proposal = Fix("change it", edits, safe) if edits else None
+    return Diagnostic("a.py", span, code, "a-name", message, fix=proposal)
+
+
+def applied(text: str, *found: Diagnostic, unsafe: bool = False) -> str:
+    return apply(source(text), found, unsafe=unsafe).text
+
+
+class TestApply:
+    def test_a_replacement_an_insertion_and_a_deletion(self) -> None:
+        found = finding(edit(0, 1, "A"), edit(2, 2, "-"), edit(3, 5, ""))
+        assert applied("abcdef", found) == "Ab-cf"
+
+    def test_nothing_to_do_gives_the_same_object(self) -> None:
+        same = source("x = 1\n")
+        assert apply(same, []) is same
+        assert apply(same, [finding()]) is same
+
+    def test_unsafe_fixes_only_when_asked(self) -> None:
+        found = finding(edit(0, 1, "A"), safe=False)
+        assert applied("abc", found) == "abc"
+        assert applied("abc", found, unsafe=True) == "Abc"
+
+    def test_of_two_that_overlap_the_earlier_is_made(self) -> None:
+        early, late = finding(edit(0, 3, "X")), finding(edit(2, 5, "Y"))
+        assert applied("abcdef", late, early) == "Xdef"
+
+    def test_a_fix_is_made_whole_or_not_at_all(self) -> None:
+        first = finding(edit(3, 4, "D"))
+        second = finding(edit(2, 3, "C"), edit(3, 4, "E"))
+        assert applied("abcdef", first, second) == "abCEef"
+        second = finding(edit(4, 5, "E"), edit(3, 4, "X"), edit(0, 1, "A"))
+        assert applied("abcdef", first, second) == "abcDef"
+
+    def test_touching_ends_do_not_overlap(self) -> None:
+        assert applied("abcd", finding(edit(0, 2, "X")), finding(edit(2, 4, "Y"))) == "XY"
+
+    @pytest.mark.parametrize(
+        ("replaced", "inserted", "result"),
+        [
+            ((1, 3), 1, "a+Xd"),
+            ((1, 3), 3, "aX+d"),
+            ((1, 3), 2, "aXd"),
+            ((1, 3), 0, "+aXd"),
+            ((0, 4), 0, "+X"),
+            ((0, 4), 4, "X+"),
+        ],
+    )
+    def test_an_insertion_beside_a_replacement(
+        self, replaced: tuple[int, int], inserted: int, result: str
+    ) -> None:
+        """Inside it the insertion is left for the next round, whichever of the two comes first here."""
+        found = (finding(edit(*replaced, "X")), finding(edit(inserted, inserted, "+")))
+        assert applied("abcd", *found) == result
+        assert applied("abcd", *reversed(found)) == result
+
+    def test_an_insertion_that_two_fixes_share_is_made_once(self) -> None:
+        shared = edit(0, 0, "import z\n")
+        found = (finding(shared, edit(0, 1, "A")), finding(shared, edit(2, 3, "C")), finding(shared))
+        assert applied("abc", *found) == "import z\nAbC"
+
+    def test_two_insertions_at_one_point_keep_their_order_within_a_fix(self) -> None:
+        assert applied("ab", finding(edit(1, 1, "1"), edit(1, 1, "2"))) == "a12b"
+
+    def test_different_insertions_of_two_fixes_at_one_point_are_not_mixed(self) -> None:
+        assert applied("ab", finding(edit(1, 1, "1")), finding(edit(1, 1, "2"))) == "a1b"
+
+    def test_columns_are_code_points(self) -> None:
+        assert applied("'日🔥'; x\nyé; z\n", finding(edit(6, 7, "w")), finding(edit(4, 5, "v", 2))) == (
+            "'日🔥'; w\nyé; v\n"
+        )
+
+    def test_an_edit_over_lines(self) -> None:
+        found = finding(Edit(Span(1, 2, 3, 1), "-"))
+        assert applied("abc\ndef\nghi\n", found) == "ab-hi\n"
+
+    def test_the_end_of_the_text(self) -> None:
+        assert applied("ab", finding(edit(2, 2, "!"))) == "ab!"
+        assert applied("ab\n", finding(edit(0, 0, "!", 2))) == "ab\n!"
+
+    def test_the_rest_of_the_file_stays_as_it_was(self) -> None:
+        before = Source.from_bytes(b"\xef\xbb\xbfa\r\nb\r\n", "a.py")
+        assert apply(before, [finding(edit(0, 1, "B", 2))]).to_bytes() == b"\xef\xbb\xbfa\r\nB\r\n"
+
+
+TEXT = "0123456789"
+
+
+@st.composite
+def proposals(draw: st.DrawFn) -> list[Diagnostic]:
+    """Fixes of one to three edits that do not overlap each other, each edit with a text of its own."""
+    found = []
+    for number in range(draw(st.integers(1, 6))):
+        cuts = sorted(draw(st.lists(st.integers(0, len(TEXT)), min_size=2, max_size=6)))
+        edits = {
+            (start, end): f"<{number}.{start}>" for start, end in zip(cuts[::2], cuts[1::2], strict=False)
+        }
+        changes = [edit(start, end, text) for (start, end), text in edits.items()]
+        found.append(finding(*changes, message=f"number {number}"))
+    return found
+
+
+@given(proposals())
+def test_each_fix_is_whole_or_absent_and_order_does_not_matter(found: list[Diagnostic]) -> None:
+    result = applied(TEXT, *found)
+    assert applied(TEXT, *reversed(found)) == result
+    made = 0
+    gone: set[str] = set()
+    for one in found:
+        assert one.fix is not None
+        present = {change.text in result for change in one.fix.edits}
+        assert len(present) == 1
+        if present == {True}:
+            made += 1
+            for change in one.fix.edits:
+                gone |= set(TEXT[change.span.start_column : change.span.end_column])
+    assert made
+    outside = "".join(part.partition(">")[2] for part in ("<>" + result).split("<"))
+    assert outside == "".join(digit for digit in TEXT if digit not in gone)
+
+
+def everything(text: Source) -> list[Diagnostic]:
+    return check(text, Config(select=("TL",)))
+
+
+class TestUntilStable:
+    def test_a_real_finding(self) -> None:
+        result = fix(source(LOGS_A_GRAPH), everything)
+        assert (result.source.text, result.diagnostics, result.count) == (CURED, (), 1)
+        assert not result.undone
+
+    def test_what_cannot_be_read_stays_as_it_was(self) -> None:
+        result = fix(source(BROKEN), everything)
+        assert [found.code for found in result.diagnostics] == ["TL001"]
+        assert (result.source.text, result.count, result.undone) == (BROKEN, 0, False)
+
+    def test_fixes_that_wait_for_each_other(self) -> None:
+        """Both want to insert at the same point, so the second is made in the second round."""
+
+        def check_words(text: Source) -> Iterable[Diagnostic]:
+            return [finding(edit(0, 0, f"{word}; ")) for word in ("a", "b") if f"{word};" not in text.text]
+
+        result = fix(source("x\n"), check_words)
+        assert (result.source.text, result.count) == ("b; a; x\n", 2)
+
+    def test_fixes_that_never_come_to_an_end(self) -> None:
+        result = fix(source("x\n"), lambda text: [finding(edit(0, 0, "x; "))])
+        assert result.count == 10
+        assert len(result.diagnostics) == 1
+
+    def test_a_text_that_does_not_parse_is_taken_back(self) -> None:
+        def check_names(text: Source) -> Iterable[Diagnostic]:
+            if text.text.startswith("x"):
+                return [finding(edit(0, 1, "y"))]
+            return [finding(edit(0, 1, "("))]
+
+        result = fix(source("x\n"), check_names)
+        assert (result.source.text, result.count, result.undone) == ("y\n", 1, True)
+        assert len(result.diagnostics) == 1
+
+    def test_a_text_that_torchlint_no_longer_reads_is_taken_back(self) -> None:
+        """Syntax that this Python does not know cannot be judged by it, but a new TL001 can."""
+
+        def check_names(text: Source) -> Iterable[Diagnostic]:
+            return [finding(edit(0, 1, "y"))] if text.text[0] == "x" else [finding(code="TL001")]
+
+        result = fix(source("x = $newer$\n"), check_names)
+        assert (result.source.text, result.count, result.undone) == ("x = $newer$\n", 0, True)

@@ -1,0 +1,73 @@
+"""What torchlint answers: frozen values that every frontend reads and none changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A piece of a source: lines count from 1, columns from 0 in code points, the end is exclusive."""
+
+    start_line: int
+    start_column: int
+    end_line: int
+    end_column: int
+
+    @classmethod
+    def at(cls, line: int, column: int) -> Span:
+        """The empty span at one position: where an insertion goes."""
+        return cls(line, column, line, column)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edit:
+    """Replace the text of one span; an empty span inserts, an empty text deletes."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A titled set of edits; safe when it changes nothing but the fault and keeps every comment."""
+
+    title: str
+    edits: tuple[Edit, ...]
+    safe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A place that explains a diagnostic: where the region starts, which operation saved."""
+
+    message: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """A finding with a position, in one file."""
+
+    filename: str
+    span: Span
+    code: str
+    name: str
+    message: str
+    help: str | None = None
+    notes: tuple[Note, ...] = ()
+    fix: Fix | None = None
+
+    @property
+    def line(self) -> int:
+        """The line it starts at, from 1."""
+        return self.span.start_line
+
+    @property
+    def column(self) -> int:
+        """The column it starts at, from 0, in code points."""
+        return self.span.start_column
+
+    def sort_key(self) -> tuple[str, Span, str, str]:
+        """The order in which diagnostics are shown: file, place, code."""
+        return (self.filename, self.span, self.code, self.message)

@@ -1,0 +1,175 @@
+"""From one source to its diagnostics: the only place where the parts are put together."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from torchlint.config import Config
+from torchlint.diagnostic import Diagnostic, Edit, Fix, Note, Span
+from torchlint.errors import UnreadableSource
+from torchlint.source import Source
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Callable
+
+    from torchlint.flow.events import Event
+    from torchlint.flow.file import FileFlow
+    from torchlint.rules.base import Cure, Finding, Rule
+
+_RELEVANT = re.compile(r"\btorch\b")
+
+
+def check(source: Source, config: Config, *, tree: ast.Module | None = None) -> list[Diagnostic]:
+    """All diagnostics of a source, in order of place.
+
+    `tree` spares a parse where somebody has one of the same text. A source that cannot be read
+    gives one TL001, a defect of torchlint one TL002; nothing is raised.
+    """
+    if not _RELEVANT.search(source.text):
+        return []
+    rules = _enabled(config)
+    if not any(rule.pattern.search(source.text) for rule in rules):
+        return []
+    try:
+        diagnostics = _check(source, rules, tree)
+    except UnreadableSource as error:
+        return [unreadable(source.filename, error)]
+    except Exception as error:
+        # Whatever went wrong is ours, and must not keep the other files from being read.
+        return [_internal(source.filename, error)]
+    return sorted(diagnostics, key=Diagnostic.sort_key)
+
+
+def unreadable(filename: str, error: UnreadableSource) -> Diagnostic:
+    """The diagnostic of a file that is not readable Python."""
+    span = Span.at(error.line, error.column)
+    return Diagnostic(filename, span, "TL001", "cannot-parse", f"cannot parse this file: {error.reason}")
+
+
+class _Armed(NamedTuple):
+    """A rule that is on, with its triggers as one pattern and its methods by event."""
+
+    rule: type[Rule]
+    pattern: re.Pattern[str]
+    methods: tuple[tuple[str, str], ...]
+
+
+def _enabled(config: Config) -> list[_Armed]:
+    return [armed for armed in _armed() if config.enables(armed.rule.code, default=armed.rule.on_by_default())]
+
+
+@cache
+def _armed() -> tuple[_Armed, ...]:
+    from torchlint.rules import RULES
+
+    return tuple(_Armed(rule, re.compile("|".join(rule.triggers)), _methods(rule)) for rule in RULES)
+
+
+def _methods(rule: type[Rule]) -> tuple[tuple[str, str], ...]:
+    """Event class name -> method: `visit_Forward` hears Forward, `leave_Unit` hears LeaveUnit."""
+    found: list[tuple[str, str]] = []
+    for name in dir(rule):
+        verb, _, noun = name.partition("_")
+        if verb == "visit":
+            found.append((noun, name))
+        elif verb == "leave":
+            found.append((f"Leave{noun}", name))
+    return tuple(found)
+
+
+def _check(source: Source, rules: list[_Armed], tree: ast.Module | None) -> list[Diagnostic]:
+    # LibCST costs 200 ms to import: only a file that passed the triggers pays.
+    from torchlint.flow.file import FileFlow, unit_names
+    from torchlint.skeleton import outline
+    from torchlint.units import Units
+
+    skeleton = outline(source, tree)
+    units = Units(source, skeleton)
+    flow = FileFlow(skeleton, units)
+    wanted = [
+        name for name in unit_names(skeleton) if any(armed.pattern.search(units.text(name)) for armed in rules)
+    ]
+    findings: list[Finding] = []
+    for name in flow.order(wanted):
+        heard = [armed.rule() for armed in rules]
+        flow.play(name, _listener(rules, heard))
+        for rule in heard:
+            findings.extend(rule.findings)
+    return [_diagnostic(source, flow, finding) for finding in _unique(findings)]
+
+
+def _listener(rules: list[_Armed], instances: list[Rule]) -> Callable[[Event], None]:
+    table: dict[str, list[Callable[[Event], None]]] = {}
+    for armed, instance in zip(rules, instances, strict=True):
+        for event, method in armed.methods:
+            table.setdefault(event, []).append(getattr(instance, method))
+
+    def hear(event: Event) -> None:
+        for method in table.get(type(event).__name__, ()):
+            method(event)
+
+    return hear
+
+
+def _unique(findings: list[Finding]) -> list[Finding]:
+    """One finding a rule and node: a helper may be walked for several callers."""
+    unique: dict[tuple[str, object], Finding] = {}
+    for finding in findings:
+        unique.setdefault((finding.code, finding.site.node), finding)
+    return list(unique.values())
+
+
+def _diagnostic(source: Source, flow: FileFlow, finding: Finding) -> Diagnostic:
+    site = finding.site
+    notes = tuple(Note(text, place.unit.span(place.node)) for text, place in finding.notes)
+    fix = _fix(source, flow, finding.cure) if finding.cure is not None else None
+    span = site.unit.span(site.node)
+    return Diagnostic(
+        source.filename, span, finding.code, finding.name, finding.message, finding.help, notes, fix
+    )
+
+
+def _fix(source: Source, flow: FileFlow, cure: Cure) -> Fix | None:
+    """Give a cure its positions; None where a name it needs can be bound neither by hand nor by import."""
+    edits: list[Edit] = []
+    for change in cure.changes:
+        span = change.site.unit.span(change.site.node)
+        text = change.text
+        for dotted in cure.imports:
+            spelled, extra = _bound(source, flow, dotted)
+            if spelled is None:
+                return None
+            text = text.replace(f"{{{dotted}}}", spelled)
+            edits.extend(extra)
+        if change.insert:
+            span = Span.at(span.end_line, span.end_column)
+        edits.append(Edit(span, text))
+    return Fix(cure.title, tuple(sorted(set(edits))), cure.safe)
+
+
+def _bound(source: Source, flow: FileFlow, dotted: str) -> tuple[str | None, list[Edit]]:
+    """How the source can say a dotted name, and what must be imported for that."""
+    spelled = flow.imports.spelled(dotted)
+    if spelled is not None:
+        return spelled, []
+    module, _, last = dotted.rpartition(".")
+    for name, target in flow.skeleton.imports.items():
+        end = flow.skeleton.import_end(name, target) if target.rpartition(".")[0] == module else None
+        if end is not None:
+            line, byte_column = end
+            return last, [Edit(Span.at(line, source.column_of_byte(line, byte_column)), f", {last}")]
+    return None, []
+
+
+def _internal(filename: str, error: Exception) -> Diagnostic:
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f"{code.co_filename.rpartition('torchlint/')[2]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    message = f"torchlint failed on this file ({type(error).__name__} in {place}: {error}); please report it"
+    return Diagnostic(filename, Span.at(1, 0), "TL002", "internal-error", " ".join(message.split()))

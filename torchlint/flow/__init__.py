@@ -1,0 +1,1 @@
+"""The flow engine: one walk over a unit, which tells the rules what happened and what was known."""

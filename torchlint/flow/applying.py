@@ -1,0 +1,219 @@
+"""Calls of functions of the same source: their summary becomes effects at the call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from torchlint.flow.domain import Grad, Mode
+from torchlint.flow.events import Computed, Logged
+from torchlint.flow.state import ModuleFacts
+from torchlint.flow.summary import (
+    ContainerShape,
+    Context,
+    InstanceShape,
+    ModuleShape,
+    Path,
+    PlainShape,
+    SamePlace,
+    Shape,
+    Summary,
+    TensorShape,
+    settles,
+)
+from torchlint.flow.things import NOTHING, Container, Instance, Module, Opaque, Value, widen
+from torchlint.flow.walk import path_of, tensors
+
+if TYPE_CHECKING:
+    from torchlint.flow.autograd import Arguments, Autograd
+    from torchlint.flow.places import Places
+    from torchlint.flow.running import Running
+    from torchlint.flow.walk import Walk
+    from torchlint.skeleton import Definition
+
+
+class Applying:
+    """The calls of project functions in one walk."""
+
+    def __init__(self, walk: Walk, autograd: Autograd, places: Places, running: Running) -> None:
+        self._walk = walk
+        self._autograd = autograd
+        self._places = places
+        self._running = running
+
+    def sets_modes(self, qualname: str) -> bool:
+        """Whether a function switches the mode of anything of its caller."""
+        return bool(self._walk.file.summary(qualname).modes)
+
+    def call(self, definition: Definition, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
+        """A function of this source is called."""
+        walk = self._walk
+        summary = walk.file.summary(definition.qualname)
+        bound = _bind(definition, arguments)
+        if not walk.rehearsing:
+            self._tell_callee(definition, summary, bound)
+        handed = [thing for value in arguments.all() for thing in self._places.within(value)]
+        self._autograd.leave_regions(handed, node, recorded=True)
+        self._run(summary, bound, node)
+        self._affect(definition, summary, bound, node)
+        if walk.state is None:
+            return NOTHING
+        state = walk.now()
+        if state.regions and (summary.runs or (not discarded and _gives_tensor(summary.returns))):
+            walk.tell(Computed(state.born, walk.site(node)))
+        saved = {
+            storage
+            for path in summary.saves
+            for thing in tensors(self._resolve(path, bound))
+            for storage in state.tensor(thing).storages
+        }
+        found = [self._shape(shape, bound, node, str(number), saved) for number, shape in enumerate(summary.returns)]
+        return widen(found, lambda: walk.opaque((node, "wide"))) or walk.unknown(node)
+
+    def _tell_callee(self, definition: Definition, summary: Summary, bound: dict[str, Value]) -> None:
+        """Write down what this caller has set up, for when the callee is walked."""
+        walk = self._walk
+        modules: list[tuple[Path, ModuleFacts]] = []
+        for path in summary.asks | {run.path for run in summary.runs}:
+            for thing in self._resolve(path, bound):
+                if isinstance(thing, Module):
+                    facts = walk.now().module(thing)
+                    if settles(facts):
+                        modules.append((path, facts))
+        walk.file.called(definition.qualname, Context(tuple(modules), walk.now().grad_mode))
+
+    def _run(self, summary: Summary, bound: dict[str, Value], node: cst.Call) -> None:
+        """The callee runs modules of ours under our grad mode."""
+        walk = self._walk
+        for run in summary.runs:
+            for thing in self._resolve(run.path, bound):
+                if isinstance(thing, Opaque):
+                    if not run.path[0].startswith("self"):
+                        walk.believe_module(thing)
+                    continue
+                if not isinstance(thing, Module):
+                    continue
+                facts = self._combine(run.facts, walk.now().module(thing))
+                self._running.ran(thing, facts, node, thing.place or walk.text(node.func))
+
+    def _affect(
+        self, definition: Definition, summary: Summary, bound: dict[str, Value], node: cst.Call
+    ) -> None:
+        walk = self._walk
+        for path, facts in summary.modes:
+            for thing in self._resolve(path, bound):
+                if isinstance(thing, Module):
+                    new = self._combine(facts, walk.now().module(thing))
+                    walk.set_mode(thing, new.mode, new.trained_at)
+                    kept = replace(new, frozen=facts.frozen or walk.now().module(thing).frozen)
+                    walk.state = walk.now().with_module(thing, kept)
+        for path, shape in summary.built:
+            for holder in self._resolve(path[:-1], bound):
+                value = self._shape(shape, bound, node, ".".join(path), set())
+                walk.state = walk.now().with_slot(holder, path[-1], value)
+        for path in summary.writes:
+            value = self._resolve(path, bound)
+            place = next((thing.place for thing in value if thing.place), path[0])
+            self._autograd.write(value, node, self._spelled(definition, path, node) or place)
+        for path in summary.backwards:
+            self._autograd.backward(self._resolve(path, bound), node)
+        for path in summary.logs:
+            value = self._resolve(path, bound)
+            reads = self._places.reads_within(value)
+            if reads:
+                walk.tell(Logged(walk.site(node), reads))
+            for thing in value:
+                own = path_of(thing)
+                if own is not None:
+                    walk.records.logs.add(own)
+        for path in summary.keeps:
+            self._places.keep(NOTHING, self._resolve(path, bound), node, anyway=True)
+
+    def _spelled(self, definition: Definition, path: Path, node: cst.Call) -> str:
+        """How this call spells the argument at a path, for messages."""
+        if self._walk.rehearsing or len(path) > 1:
+            return ""
+        for argument in node.args:
+            if argument.keyword is not None and argument.keyword.value == path[0]:
+                return self._walk.text(argument.value)
+        names = definition.parameters
+        if definition.owner is not None and not definition.is_static:
+            names = names[1:]
+        if path[0] in names and names.index(path[0]) < len(node.args):
+            return self._walk.text(node.args[names.index(path[0])].value)
+        return ""
+
+    def _resolve(self, path: Path, bound: dict[str, Value]) -> Value:
+        head, *slots = path
+        value = self._places.name(head[2:]) if head.startswith("::") else bound.get(head, NOTHING)
+        for slot in slots:
+            value = NOTHING.union(*(self._places.slot(thing, slot) for thing in value))
+        return value
+
+    def _combine(self, callee: ModuleFacts, ours: ModuleFacts) -> ModuleFacts:
+        """What the callee knows, with our knowledge where it depends on the caller."""
+        if Mode.CALLER not in callee.mode:
+            return callee
+        mode = (callee.mode & ~Mode.CALLER) | ours.mode
+        return ModuleFacts(mode, callee.trained_at or ours.trained_at, callee.explicit or ours.explicit, ours.frozen)
+
+    def _shape(self, shape: Shape, bound: dict[str, Value], node: cst.Call, role: str, saved: set) -> Value:  # type: ignore[type-arg]
+        walk = self._walk
+        match shape:
+            case SamePlace():
+                return self._resolve(shape.path, bound) or walk.unknown(node, role=role)
+            case ModuleShape():
+                return frozenset(
+                    (
+                        self._running.fresh(
+                            node,
+                            shape.cls,
+                            shape.sensitivity,
+                            parameters=shape.parameters,
+                            mode=shape.facts.mode,
+                            facts=shape.facts,
+                        ),
+                    )
+                )
+            case TensorShape():
+                operands = [thing for path in shape.sources for thing in tensors(self._resolve(path, bound))]
+                modules = [
+                    thing for path in shape.modules for thing in self._resolve(path, bound) if isinstance(thing, Module)
+                ]
+                grad = shape.grad
+                if walk.now().grad_mode.surely_off:
+                    grad = Grad.NO
+                elif grad is Grad.UNKNOWN and operands:
+                    grad = self._autograd.joint_grad([frozenset((thing,)) for thing in operands])
+                return self._autograd.result(
+                    node, grad, operands, role=role, saved=saved, summing=True, modules=frozenset(modules)
+                )
+            case PlainShape():
+                return walk.things.scalar(shape.kind)
+            case InstanceShape():
+                return frozenset((walk.things.make(Instance, (node, "returned"), "", shape.cls, cls=shape.cls),))
+            case ContainerShape():
+                made = walk.things.make(Container, (node, f"returned{role}"), "", kind=shape.kind)
+                for slot, shapes in shape.slots:
+                    parts = [
+                        self._shape(inner, bound, node, f"{role}{slot}{number}", saved)
+                        for number, inner in enumerate(shapes)
+                    ]
+                    walk.state = walk.now().with_slot(made, slot, NOTHING.union(*parts))
+                return frozenset((made,))
+        return walk.unknown(node, role=role)
+
+
+def _bind(definition: Definition, arguments: Arguments) -> dict[str, Value]:
+    names = definition.parameters
+    bound = dict(zip(names, arguments.positional, strict=False))
+    for name, value in arguments.keywords.items():
+        if name in names or name in definition.keyword_parameters:
+            bound[name] = value
+    return bound
+
+
+def _gives_tensor(shapes: tuple[Shape, ...]) -> bool:
+    return any(not isinstance(shape, PlainShape) for shape in shapes)

@@ -1,0 +1,432 @@
+"""What an operation does to tensors: whose graph the result carries, what is saved, what is written.
+
+All knowledge of single operations stands in the tables; here is what autograd does with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from torchlint.flow.domain import Grad
+from torchlint.flow.events import Backward, Computed, Escaped, Region, Site, StaleSave, Trained
+from torchlint.flow.graph import Sites
+from torchlint.flow.state import TensorFacts
+from torchlint.flow.things import NOTHING, Container, Module, Opaque, Plain, Scalar, Tensor, Thing, Value
+from torchlint.flow.walk import Walk, path_of, tensors
+from torchlint.tables import Argument, Given, Op, Result, Saves, View
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+# Operations that only add up: a loss made by them carries a graph when one of its parts does.
+_SUMMING = frozenset(("add", "sub", "sum", "mean", "stack", "cat", "neg", "mul", "div", "positive", "squeeze", "getitem"))
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The arguments of a call, evaluated; `literals` where they are written as such."""
+
+    positional: tuple[Value, ...] = ()
+    keywords: dict[str, Value] = field(default_factory=dict)
+    starred: bool = False
+
+    def all(self) -> Iterable[Value]:
+        """Every value handed over."""
+        return (*self.positional, *self.keywords.values())
+
+    def get(self, name: str, position: int | None = None) -> Value | None:
+        """The argument with this name or at this position."""
+        if name in self.keywords:
+            return self.keywords[name]
+        if position is not None and position < len(self.positional):
+            return self.positional[position]
+        return None
+
+    def constant(self, name: str, position: int | None = None) -> object:
+        """The literal given for an argument; None where there is none or it is no literal."""
+        value = self.get(name, position)
+        if value is not None and len(value) == 1:
+            (thing,) = value
+            if isinstance(thing, Scalar):
+                return thing.constant
+        return None
+
+    def behind(self, receiver: Value) -> Arguments:
+        """The same call with a receiver in front."""
+        return Arguments((receiver, *self.positional), self.keywords, self.starred)
+
+
+class Autograd:
+    """The effects of operations on the state of one walk."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+
+    def apply(self, op: Op, arguments: Arguments, node: cst.CSTNode, *, method: bool, place: str = "") -> Value:
+        """The result of an operation; writes its target and records what it saves."""
+        op = op.form(*described(arguments), method=method)
+        bound = _bind(op, arguments)
+        operands = [thing for value in arguments.all() for thing in self._spread(value)]
+        if op.writes is not None:
+            return self._in_place(op, bound, operands, node, place)
+        if op.result is Result.NOTHING:
+            return self._walk.things.scalar(Plain.NONE)
+        if op.result in (Result.NUMBER, Result.ARRAY):
+            kind = Plain.NUMBER if op.result is Result.NUMBER else Plain.ARRAY
+            return self._walk.things.scalar(kind)
+        out = arguments.keywords.get("out")
+        if out is not None and tensors(out):
+            self.write(out, node, place or "out")
+            return out
+        if op.view is View.SELF and op.args and op.args[0] in bound:
+            return bound[op.args[0]]
+        return self._out_of_place(op, bound, operands, arguments, node)
+
+    def write(self, target: Value, node: cst.CSTNode, place: str) -> None:
+        """Write a tensor in place: what was saved of its storage is stale."""
+        walk = self._walk
+        site = walk.site(node)
+        certain = len(target) == 1
+        for thing in tensors(target):
+            state = walk.now()
+            facts = state.tensor(thing)
+            storages = facts.storages
+            graph = state.graph.write(storages, site, place, certain=certain and len(storages) == 1)
+            walk.state = state.with_graph(graph)
+            self._written(thing, facts, site)
+
+    def _written(self, thing: Thing, facts: TensorFacts, site: Site) -> None:
+        walk = self._walk
+        outside = facts.born - walk.now().born
+        if outside:
+            walk.tell(Escaped(outside, site, "is written in place outside"))
+        inside = walk.now().born - facts.born
+        if inside and (not isinstance(thing, Tensor) or thing.leaf or path_of(thing)):
+            walk.tell(Escaped(inside, site, "is an update of tensors that live on"))
+        path = path_of(thing)
+        for storage in facts.storages:
+            path = path or path_of(storage)
+        if path is not None:
+            walk.records.writes.add(path)
+
+    def backward(self, value: Value, node: cst.CSTNode, *, keeps_graph: bool = False) -> None:
+        """Run backward from a value: stale saves that it reaches are faults, the rest is freed."""
+        walk = self._walk
+        site = walk.site(node)
+        for thing in tensors(value):
+            walk.believe_graph(thing)
+            path = path_of(thing)
+            if path is not None:
+                walk.records.backwards.add(path)
+            facts = walk.now().tensor(thing)
+            self.reach(thing, certain=len(value) == 1)
+            for module in sorted(facts.modules, key=lambda module: module.place):
+                walk.tell(Trained(module, site))
+            if not keeps_graph:
+                state = walk.now()
+                roots = state.graph.roots(facts.nodes, facts.storages)
+                walk.state = state.with_graph(state.graph.free(roots))
+        if walk.now().regions:
+            walk.tell(Escaped(walk.now().born, site, "is trained on inside"))
+        walk.tell(Backward(site))
+
+    def reach(self, thing: Thing, *, certain: bool) -> None:
+        """Tell each stale save that backward from a tensor reaches, or may reach later."""
+        walk = self._walk
+        if walk.rehearsing:
+            return
+        state = walk.now()
+        facts = state.tensor(thing)
+        if facts.grad is Grad.NO:
+            return
+        for saved, stale in state.graph.faults(state.graph.roots(facts.nodes, facts.storages)):
+            walk.tell(StaleSave(stale.written, stale.place, saved, certain and stale.certain))
+
+    def grad_of(self, value: Value) -> Grad:
+        """Whether a value may require grad; containers count as what is in them."""
+        grad = Grad(0)
+        for thing in self._spread(value):
+            grad |= self._walk.now().tensor(thing).grad
+        return grad or Grad.NO
+
+    def result(
+        self,
+        node: cst.CSTNode,
+        grad: Grad,
+        operands: list[Thing],
+        *,
+        role: str = "",
+        storages: frozenset[Thing] | None = None,
+        saved: Iterable[Thing] = (),
+        saves_result: bool = False,
+        born: frozenset[Region] | None = None,
+        summing: bool = False,
+        modules: frozenset[Module] = frozenset(),
+    ) -> Value:
+        """A new tensor made by an operation of these operands."""
+        walk = self._walk
+        state = walk.now()
+        tensor = walk.things.make(Tensor, (node, role), "")
+        if tensor.key in walk.evidence.graphs and grad is Grad.UNKNOWN and not state.grad_mode.surely_off:
+            grad = Grad.YES
+        own = frozenset((tensor,)) if storages is None else storages
+        facts = [state.tensor(thing) for thing in operands]
+        carrying = [item for item in facts if item.grad is not Grad.NO]
+        nodes: Sites = frozenset()
+        if grad is not Grad.NO:
+            site = walk.site(node)
+            parents: Sites = frozenset().union(*(state.graph.roots(item.nodes, item.storages) for item in carrying))
+            kept = set(saved) if grad is Grad.YES else set()
+            if saves_result and grad is Grad.YES:
+                kept |= own
+            live = self._live() if state.graph.nodes.get(site) is not None else frozenset()
+            state = state.with_graph(state.graph.record(site, parents, kept, live))
+            nodes = frozenset((site,))
+        new = TensorFacts(
+            grad,
+            own,
+            nodes,
+            state.born if born is None else born,
+            frozenset().union(*(item.sources for item in carrying)) if grad is Grad.UNKNOWN else frozenset(),
+            frozenset(operands) if summing else frozenset(),
+            modules.union(*(item.modules for item in carrying)),
+        )
+        walk.state = state.with_tensor(tensor, new)
+        return frozenset((tensor,))
+
+    def joint_grad(self, values: Iterable[Value]) -> Grad:
+        """Whether a result of these requires grad: one that surely does is enough, if grad mode is on."""
+        mode = self._walk.now().grad_mode
+        if mode.surely_off:
+            return Grad.NO
+        grads = [self.grad_of(value) for value in values]
+        if Grad.YES in grads:
+            joint = Grad.YES
+        else:
+            joint = Grad(0)
+            for grad in grads:
+                joint |= grad
+            joint = joint or Grad.NO
+            if Grad.UNKNOWN in joint and Grad.YES not in joint:
+                joint = Grad.UNKNOWN
+        return joint if mode.surely_on else joint | Grad.NO
+
+    def leave_regions(self, operands: Iterable[Thing], node: cst.CSTNode, *, recorded: bool) -> None:
+        """Tensors born in regions that are over are used: harmlessly, or recorded by autograd."""
+        walk = self._walk
+        state = walk.now()
+        listed = list(operands)
+        for thing in listed:
+            outside = state.tensor(thing).born - state.born
+            if not outside:
+                continue
+            others = [state.tensor(other) for other in listed if other is not thing]
+            if recorded and any(other.grad is not Grad.NO for other in others):
+                walk.tell(Escaped(outside, walk.site(node), "reaches autograd"))
+
+    def _in_place(
+        self, op: Op, bound: dict[str, Value], operands: list[Thing], node: cst.CSTNode, place: str
+    ) -> Value:
+        assert op.writes is not None
+        target = bound.get(op.writes, NOTHING)
+        walk = self._walk
+        grad = self.joint_grad([frozenset((thing,)) for thing in operands])
+        saved = self._saved(op, bound) if grad is Grad.YES else set()
+        parents: set[Site] = set()
+        for thing in operands:
+            facts = walk.now().tensor(thing)
+            if facts.grad is not Grad.NO:
+                parents |= walk.now().graph.roots(facts.nodes, facts.storages)
+        place = place or walk.text(node)
+        self._rewrite(target, grad, saved, frozenset(parents), node, place, saves_result=op.saves_result is Saves.YES)
+        for thing in tensors(target):
+            state = walk.now()
+            facts = state.tensor(thing)
+            modules = facts.modules.union(*(state.tensor(other).modules for other in operands))
+            walk.state = state.with_tensor(thing, replace(facts, modules=modules))
+        return target
+
+    def overwrite(
+        self, target: Value, grad: Grad, saved: set[Thing], node: cst.CSTNode, place: str, *, saves_result: bool
+    ) -> Value:
+        """A layer built with inplace=True writes its input and returns it."""
+        state = self._walk.now()
+        parents: set[Site] = set()
+        for thing in tensors(target):
+            facts = state.tensor(thing)
+            parents |= state.graph.roots(facts.nodes, facts.storages)
+        self._rewrite(target, grad, saved, frozenset(parents), node, place, saves_result=saves_result)
+        return target
+
+    def _rewrite(
+        self,
+        target: Value,
+        grad: Grad,
+        saved: set[Thing],
+        parents: Sites,
+        node: cst.CSTNode,
+        place: str,
+        *,
+        saves_result: bool,
+    ) -> None:
+        """Write a target, and put the operation that wrote it into the history of its storages."""
+        walk = self._walk
+        written = {storage for thing in tensors(target) for storage in walk.now().tensor(thing).storages}
+        self.write(target, node, place)
+        if grad is Grad.NO:
+            return
+        site = walk.site(node)
+        sure = grad is Grad.YES
+        # `y *= y` saves the old value under the version that it then overwrites: the fault is its own.
+        itself = (saved & written) if not saves_result else set()
+        kept = (saved - written) | itself | (written if saves_result and sure else set())
+        graph = walk.now().graph.record(site, parents, kept if sure else (), self._live())
+        if itself and sure:
+            graph = graph.write(itself, site, place, certain=True)
+        walk.state = walk.now().with_graph(graph.rewrite(written, site))
+        for thing in tensors(target):
+            state = walk.now()
+            facts = state.tensor(thing)
+            joint = grad if facts.grad is Grad.NO or sure else facts.grad | grad
+            walk.state = state.with_tensor(thing, replace(facts, grad=joint, nodes=frozenset((site,))))
+
+    def _out_of_place(
+        self, op: Op, bound: dict[str, Value], operands: list[Thing], arguments: Arguments, node: cst.CSTNode
+    ) -> Value:
+        walk = self._walk
+        if op.result is Result.FRESH:
+            wanted = arguments.constant("requires_grad")
+            value = self.result(node, Grad.YES if wanted is True else Grad.NO, [])
+            return value
+        first = bound.get(op.args[0], NOTHING) if op.args else NOTHING
+        views = tensors(first) if op.view in (View.VIEW, View.MULTI) else []
+        plain = op.result in (Result.PLAIN, Result.CUT)
+        self.leave_regions(operands, node, recorded=not plain and not views)
+        if not views and op.result is not Result.CUT and operands and walk.now().regions:
+            walk.tell(Computed(walk.now().born, walk.site(node)))
+        grad = Grad.NO if plain else self.joint_grad([frozenset((thing,)) for thing in operands])
+        storages: frozenset[Thing] | None = None
+        born: frozenset[Region] | None = None
+        if views or (op.result is Result.CUT and op.view is not View.UNTRACKED):
+            facts = [walk.now().tensor(thing) for thing in tensors(first)]
+            if facts:
+                storages = frozenset().union(*(item.storages for item in facts))
+                born = frozenset().union(*(item.born for item in facts)) & _or_all(walk.now().born, facts)
+        elif op.view in (View.MAYBE, View.UNTRACKED):
+            born = frozenset().union(*(walk.now().tensor(thing).born for thing in tensors(first))) | walk.now().born
+        saved = self._saved(op, bound) if grad is Grad.YES else set()
+        saves_result = op.saves_result is Saves.YES
+        summing = op.name in _SUMMING
+        if op.result is Result.MIXED:
+            return self._mixed(op, grad, operands, node, saved=saved, saves_result=saves_result)
+        value = self.result(
+            node,
+            grad,
+            operands,
+            storages=storages,
+            saved=saved,
+            saves_result=saves_result,
+            born=born,
+            summing=summing,
+        )
+        if op.view is View.MULTI:
+            pieces = walk.things.make(Container, (node, "pieces"), "", kind="tuple")
+            walk.state = walk.now().with_slot(pieces, "[*]", value)
+            return frozenset((pieces,))
+        return value
+
+    def _mixed(
+        self, op: Op, grad: Grad, operands: list[Thing], node: cst.CSTNode, *, saved: set[Thing], saves_result: bool
+    ) -> Value:
+        walk = self._walk
+        several = walk.things.make(Container, (node, "outputs"), "", kind="tuple")
+        carrying = self.result(node, grad, operands, saved=saved, saves_result=saves_result and not op.saved_outputs)
+        plain = self.result(node, Grad.NO, [], role="plain")
+        state = walk.now().with_slot(several, "[*]", carrying if not op.graph_outputs else carrying | plain)
+        for number, name in enumerate((".values", ".indices")):
+            value = carrying if not op.graph_outputs or number in op.graph_outputs else plain
+            state = state.with_slot(several, f"[{number}]", value).with_slot(several, name, value)
+        walk.state = state
+        return frozenset((several,))
+
+    def _saved(self, op: Op, bound: dict[str, Value]) -> set[Thing]:
+        """The storages that the operation surely saves, given that its result requires grad."""
+        saved: set[Thing] = set()
+        for item in op.saves:
+            value = bound.get(item.arg)
+            if value is None or item.sometimes:
+                continue
+            if item.when and not any(self.grad_of(bound.get(other, NOTHING)) is Grad.YES for other in item.when):
+                continue
+            for thing in self._spread(value):
+                saved |= self._walk.now().tensor(thing).storages
+                path = path_of(thing)
+                if path is not None:
+                    self._walk.records.saves.add(path)
+        return saved
+
+    def _spread(self, value: Value) -> list[Thing]:
+        """The tensors of a value and of the containers in it."""
+        found: list[Thing] = []
+        for thing in sorted_things(value):
+            if isinstance(thing, Tensor | Opaque):
+                found.append(thing)
+            elif isinstance(thing, Container):
+                for slot, inner in self.slots(thing):
+                    if slot.startswith("["):
+                        found.extend(item for item in tensors(inner) if item not in found)
+        return found
+
+    def slots(self, container: Container) -> list[tuple[str, Value]]:
+        """What a container holds, by slot."""
+        return [(slot, value) for (thing, slot), value in self._walk.now().heap.items() if thing is container]
+
+    def _live(self) -> Sites:
+        """The operations that tensors still at hand hang on."""
+        state = self._walk.now()
+        live: set[Site] = set()
+        for _, value in (*state.names.items(), *state.heap.items()):
+            for thing in value:
+                if isinstance(thing, Tensor | Opaque):
+                    live |= state.tensor(thing).nodes
+        return frozenset(live)
+
+
+def sorted_things(value: Value) -> list[Thing]:
+    """A value's things in an order that does not depend on addresses."""
+    return list(value) if len(value) < 2 else sorted(value, key=lambda thing: (type(thing).__name__, thing.place))
+
+
+def described(arguments: Arguments) -> tuple[list[Argument], dict[str, Argument]]:
+    """A call as the tables want it told: literals as they are, tensors as such."""
+    keywords = {name: _describe(value) for name, value in arguments.keywords.items()}
+    return [_describe(value) for value in arguments.positional], keywords
+
+
+def _describe(value: Value) -> Argument:
+    if len(value) == 1:
+        (thing,) = value
+        if isinstance(thing, Scalar):
+            literal = thing.constant
+            if isinstance(literal, str | int | float | bool):
+                return literal
+            return None if thing.kind is Plain.NONE else Given.PLAIN
+        if isinstance(thing, Tensor):
+            return Given.TENSOR
+    return Given.ANYTHING
+
+
+def _bind(op: Op, arguments: Arguments) -> dict[str, Value]:
+    bound = dict(zip(op.args, arguments.positional, strict=False))
+    if op.variadic and len(arguments.positional) > len(op.args):
+        rest = arguments.positional[len(op.args) - 1 :]
+        bound[op.args[-1]] = NOTHING.union(*rest)
+    bound.update(arguments.keywords)
+    return bound
+
+
+def _or_all(born: frozenset[Region], facts: list[TensorFacts]) -> frozenset[Region]:
+    # A view of a normal tensor stays normal, also when it is made in a region.
+    return frozenset().union(*(item.born for item in facts)) | born

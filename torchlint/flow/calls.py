@@ -1,0 +1,342 @@
+"""What a call does, in one order: an effect row, an op or layer row, a summary, the policy for strangers.
+
+The policy, which decides most false alarms: a stranger changes no mode unless its name says so,
+keeps nothing that it is given unless it stands alone as a statement, and returns something unknown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from torchlint.flow.applying import Applying
+from torchlint.flow.autograd import Arguments, Autograd
+from torchlint.flow.closures import Closures
+from torchlint.flow.domain import Grad, Mode
+from torchlint.flow.effects import MODULE_EFFECTS, TENSOR_EFFECTS, Effects
+from torchlint.flow.events import Computed, Escaped, Logged
+from torchlint.flow.places import Places
+from torchlint.flow.running import Running, is_module_like
+from torchlint.flow.state import TensorFacts
+from torchlint.flow.switches import Switches
+from torchlint.flow.things import (
+    NOTHING,
+    ClassThing,
+    Closure,
+    Container,
+    Dotted,
+    Function,
+    Instance,
+    Module,
+    Opaque,
+    Scalar,
+    Tensor,
+    Thing,
+    Value,
+    widen,
+)
+from torchlint.flow.walk import Walk, tensors
+from torchlint.names import canonical
+from torchlint.tables import module, op
+from torchlint.tables.effects import effect, says
+
+if TYPE_CHECKING:
+    from torchlint.flow.values import Values
+
+
+class Calls:
+    """The calls of one walk."""
+
+    def __init__(self, walk: Walk, autograd: Autograd, places: Places, values: Values) -> None:
+        self._walk = walk
+        self._autograd = autograd
+        self._places = places
+        self._values = values
+        self.switches = Switches(walk)
+        self.closures = Closures(walk, autograd, places, values, self.switches)
+        self.running = Running(walk, autograd, places, self.closures)
+        self._applying = Applying(walk, autograd, places, self.running)
+        self._effects = Effects(walk, autograd, places, values, self)
+
+    def arguments(self, *positional: Value) -> Arguments:
+        """The arguments of a call that the engine makes up."""
+        return Arguments(positional)
+
+    def call(self, node: cst.Call, *, discarded: bool) -> Value:
+        """The value of a call; the state moves on."""
+        walk = self._walk
+        if walk.state is None:
+            return NOTHING
+        found: list[Value] = []
+        if isinstance(node.func, cst.Attribute):
+            receiver = self._values.evaluate(node.func.value)
+            arguments = self._arguments(node)
+            if walk.state is None:
+                return NOTHING
+            name = node.func.attr.value
+            for thing in receiver:
+                found.append(self._method(thing, name, arguments, node, discarded=discarded))
+        else:
+            callee = self._values.evaluate(node.func)
+            arguments = self._arguments(node)
+            if walk.state is None:
+                return NOTHING
+            for thing in callee:
+                found.append(self._callable(thing, arguments, node, discarded=discarded))
+        return widen(found, lambda: walk.opaque((node, "wide"))) or walk.unknown(node)
+
+    def invoke(self, value: Value, arguments: Arguments, node: cst.Call) -> None:
+        """A function that was handed over is called by whoever got it, here and now."""
+        for thing in value:
+            if isinstance(thing, Closure | Function | Module):
+                self._callable(thing, arguments, node, discarded=False)
+
+    def _arguments(self, node: cst.Call) -> Arguments:
+        positional: list[Value] = []
+        keywords: dict[str, Value] = {}
+        starred = False
+        for argument in node.args:
+            value = self._values.evaluate(argument.value)
+            if argument.star:
+                starred = True
+                value = self._values.element(value, argument.value) if self._walk.state is not None else value
+                if argument.star == "**":
+                    keywords.setdefault("**", value)
+                else:
+                    positional.append(value)
+            elif argument.keyword is not None:
+                keywords[argument.keyword.value] = value
+            else:
+                positional.append(value)
+        return Arguments(tuple(positional), keywords, starred)
+
+    def _callable(self, thing: Thing, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
+        walk = self._walk
+        match thing:
+            case Dotted():
+                return self._dotted(thing.name, arguments, node, discarded=discarded)
+            case Function():
+                assert thing.definition is not None
+                return self._applying.call(thing.definition, arguments, node, discarded=discarded)
+            case Closure():
+                return self.closures.call(thing, arguments, node)
+            case ClassThing():
+                return self._construct(thing, arguments, node)
+            case Module():
+                return self.running.forward(thing, arguments, node, walk.text(node.func))
+            case Instance(cls=str() as cls):
+                found = walk.file.classes.method(cls, "__call__")
+                if found is not None:
+                    definition = walk.file.skeleton.definitions[found[1]]
+                    return self._applying.call(definition, arguments.behind(frozenset((thing,))), node, discarded=discarded)
+            case Opaque() if is_module_like(thing):
+                held = walk.module(thing.key, thing.place, parent=thing.parent, weak=True)
+                return self.running.forward(held, arguments, node, walk.text(node.func))
+        return self.stranger(thing.place, arguments, node, discarded=discarded)
+
+    def _dotted(self, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
+        known = effect(name)
+        if known is not None:
+            return self._effects.function(known, name, arguments, node, discarded=discarded)
+        if name.startswith("torch."):
+            layer = module(name) if name.startswith("torch.nn.") and name.rpartition(".")[2][:1].isupper() else None
+            if layer is not None:
+                return self.running.build(layer, arguments, node)
+            operation = op(name)
+            if operation is not None:
+                return self._autograd.apply(operation, arguments, node, method=False, place=self._target(node))
+        return self.stranger(name, arguments, node, discarded=discarded)
+
+    def _method(self, thing: Thing, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
+        walk = self._walk
+        itself = frozenset((thing,))
+        known = effect(f".{name}")
+        match thing:
+            case Dotted():
+                full = canonical(f"{thing.name}.{name}")
+                if known is not None and known.kind == "loader":
+                    return self._effects.loader(known, node)
+                if thing.name.startswith("torch.") and effect(full) is None and op(full) is None and module(full) is None:
+                    return self.stranger(full, arguments, node, discarded=discarded)
+                if known is not None and effect(full) is None and not thing.name.startswith(("torch", "builtins")):
+                    return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
+                return self._dotted(full, arguments, node, discarded=discarded)
+            case Module():
+                return self._module_method(thing, name, arguments, node, discarded=discarded)
+            case Tensor() | Opaque():
+                return self._tensor_method(thing, name, arguments, node, discarded=discarded)
+            case Container() | Scalar() if known is not None:
+                return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
+            case Scalar():
+                return walk.things.scalar(thing.kind, reads=thing.reads)
+            case Container():
+                return self._places.element(thing, "[*]") if name in ("pop", "popleft", "get") else walk.unknown(node)
+            case Instance(cls=str() as cls):
+                found = walk.file.classes.method(cls, name)
+                if found is not None:
+                    return self._own_method(found[1], thing, arguments, node, discarded=discarded)
+                held = self._places.slot(thing, f".{name}")
+                if any(isinstance(item, Module) or is_module_like(item) for item in held):
+                    return NOTHING.union(
+                        *(self._callable(item, arguments, node, discarded=discarded) for item in held)
+                    )
+                if known is not None:
+                    return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
+                return self.stranger(name, arguments, node, discarded=discarded, receiver=itself)
+            case ClassThing():
+                if known is not None and known.kind == "loader":
+                    return self._effects.loader(known, node)
+                outline = thing.outline
+                if outline is not None and name in outline.methods:
+                    return self._applying.call(outline.methods[name], arguments.behind(itself), node, discarded=discarded)
+        return self.stranger(name, arguments, node, discarded=discarded)
+
+    def _own_method(
+        self, qualname: str, thing: Thing, arguments: Arguments, node: cst.Call, *, discarded: bool
+    ) -> Value:
+        definition = self._walk.file.skeleton.definitions[qualname]
+        if not definition.is_static:
+            arguments = arguments.behind(frozenset((thing,)))
+        return self._applying.call(definition, arguments, node, discarded=discarded)
+
+    def _module_method(
+        self, thing: Module, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool
+    ) -> Value:
+        walk = self._walk
+        found = walk.file.classes.method(thing.cls, name) if thing.cls is not None else None
+        if found is not None and name not in ("eval", "train", "forward"):
+            return self._own_method(found[1], thing, arguments, node, discarded=discarded)
+        known = effect(f".{name}")
+        if known is not None and known.kind in MODULE_EFFECTS:
+            return self._effects.of_module(known, thing, arguments, node)
+        held = [item for item in self._places.slot(thing, f".{name}") if isinstance(item, Module) or is_module_like(item)]
+        named = "module" in says("place", name)
+        if held and (named or any(isinstance(item, Module) for item in held)):
+            return NOTHING.union(*(self._callable(item, arguments, node, discarded=discarded) for item in held))
+        if known is not None and known.kind in ("log", "backward", "step"):
+            return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
+        return self.stranger(name, arguments, node, discarded=discarded, receiver=frozenset((thing,)))
+
+    def _tensor_method(
+        self, thing: Tensor | Opaque, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool
+    ) -> Value:
+        known = effect(f".{name}")
+        operation = op(name)
+        if known is not None and known.kind in TENSOR_EFFECTS:
+            return self._effects.of_tensor(known, thing, name, arguments, node)
+        if known is not None and isinstance(thing, Opaque):
+            ambiguous = operation is not None
+            logged = any(self._places.reads_within(value) for value in arguments.all())
+            if not ambiguous or logged:
+                return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
+        if operation is not None:
+            return self._autograd.apply(
+                operation, arguments.behind(frozenset((thing,))), node, method=True, place=self._target(node)
+            )
+        if isinstance(thing, Opaque):
+            held = [item for item in self._places.slot(thing, f".{name}") if isinstance(item, Module)]
+            if held or "module" in says("place", name):
+                child = held[0] if held else self._walk.module((thing.key, name), f"{thing.place}.{name}", parent=thing, weak=True)
+                return self.running.forward(child, arguments, node, self._walk.text(node.func))
+        return self.stranger(name, arguments, node, discarded=discarded, receiver=frozenset((thing,)))
+
+    def _construct(self, thing: ClassThing, arguments: Arguments, node: cst.Call) -> Value:
+        walk = self._walk
+        outline = thing.outline
+        assert outline is not None
+        classes = walk.file.classes
+        made: Thing
+        if classes.is_module(outline.name):
+            made = self.running.fresh(
+                node, outline.name, classes.sensitivity(outline.name), parameters=True, mode=Mode.TRAIN
+            )
+        else:
+            made = walk.things.make(Instance, (node, "instance"), "", cls=outline.name)
+        found = classes.method(outline.name, "__init__")
+        if found is not None and not isinstance(made, Module):
+            self._own_method(found[1], made, arguments, node, discarded=False)
+        elif found is not None and self._applying.sets_modes(found[1]):
+            self._own_method(found[1], made, arguments, node, discarded=False)
+        return frozenset((made,))
+
+    def stranger(
+        self,
+        name: str,
+        arguments: Arguments,
+        node: cst.Call,
+        *,
+        discarded: bool,
+        receiver: Value = NOTHING,
+    ) -> Value:
+        """A call of something that neither the tables nor the source know."""
+        walk = self._walk
+        last = name.rpartition(".")[2]
+        words = says("callee", last)
+        reads = frozenset().union(*(self._places.reads_within(value) for value in arguments.all()))
+        if reads and "log" in words:
+            walk.tell(Logged(walk.site(node), reads))
+        if "mode" in words:
+            for value in (receiver, *arguments.all()):
+                for thing in value:
+                    if isinstance(thing, Module):
+                        walk.set_mode(thing, Mode.CALLER, None)
+        handed = [thing for value in arguments.all() for thing in self._places.within(value)]
+        operands = [*handed, *tensors(receiver)]
+        if "log" not in words:
+            self._hand_over(arguments, handed, node, discarded=discarded)
+        if walk.now().regions and not discarded:
+            walk.tell(Computed(walk.now().born, walk.site(node)))
+        for value in arguments.all():
+            self.invoke(frozenset(thing for thing in value if isinstance(thing, Closure)), Arguments(), node)
+        if walk.state is None:
+            return NOTHING
+        return self._returned_by_stranger(name, operands, receiver, node)
+
+    def _hand_over(self, arguments: Arguments, handed: list[Thing], node: cst.Call, *, discarded: bool) -> None:
+        walk = self._walk
+        state = walk.now()
+        for thing in handed:
+            outside = state.tensor(thing).born - state.born
+            if outside:
+                walk.tell(Escaped(outside, walk.site(node), "is handed to a stranger"))
+        if discarded:
+            self._places.keep(NOTHING, NOTHING.union(*arguments.all()), node, anyway=True)
+
+    def _returned_by_stranger(self, name: str, operands: list[Thing], receiver: Value, node: cst.Call) -> Value:
+        walk = self._walk
+        state = walk.now()
+        facts = [state.tensor(thing) for thing in operands]
+        value = walk.unknown(node, role="stranger")
+        (thing,) = value
+        if isinstance(thing, Module):
+            return value
+        known = walk.now().tensor(thing)
+        sure = any(item.grad is Grad.YES for item in facts) and "loss" in says("place", name)
+        modules = frozenset(item for item in receiver if isinstance(item, Module))
+        new = TensorFacts(
+            Grad.YES if sure and not state.grad_mode.surely_off else known.grad,
+            known.storages,
+            born=known.born,
+            sources=known.sources,
+            modules=modules.union(*(item.modules for item in facts)),
+        )
+        walk.state = walk.now().with_tensor(thing, new)
+        return value
+
+    def _target(self, node: cst.Call) -> str:
+        """How the source spells what an in-place call writes."""
+        if self._walk.rehearsing:
+            return ""
+        if isinstance(node.func, cst.Attribute) and not node.func.attr.value.endswith("__"):
+            receiver = node.func.value
+            if isinstance(receiver, cst.Name) and self._walk.file.imports.resolve(receiver.value) is None:
+                return receiver.value
+            if not isinstance(receiver, cst.Name):
+                return self._walk.text(receiver)
+        for argument in node.args:
+            if argument.keyword is not None and argument.keyword.value == "out":
+                return self._walk.text(argument.value)
+        return self._walk.text(node.args[0].value) if node.args else ""
+
+

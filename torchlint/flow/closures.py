@@ -1,0 +1,150 @@
+"""Nested functions and lambdas: walked silently where they are called, told once at the end of the unit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from torchlint.flow.domain import GradMode
+from torchlint.flow.events import Escaped, Logged
+from torchlint.flow.state import State
+from torchlint.flow.things import NOTHING, Closure, Plain, Thing, Value, widen
+from torchlint.flow.walk import path_of
+
+if TYPE_CHECKING:
+    from torchlint.flow.autograd import Arguments, Autograd
+    from torchlint.flow.interpreter import Interpreter
+    from torchlint.flow.places import Places
+    from torchlint.flow.switches import Switches
+    from torchlint.flow.values import Values
+    from torchlint.flow.walk import Walk
+
+_DEEPEST = 3  # calls of nested functions by nested functions that are followed
+
+
+class Closures:
+    """The nested functions of one walk, and what its functions return."""
+
+    def __init__(
+        self, walk: Walk, autograd: Autograd, places: Places, values: Values, switches: Switches
+    ) -> None:
+        self._walk = walk
+        self._autograd = autograd
+        self._places = places
+        self._values = values
+        self._switches = switches
+        self.interpreter: Interpreter
+        self._defined: dict[Closure, State] = {}
+        self._called: dict[Closure, State] = {}
+        self._active: list[Closure] = []
+        self._results: list[list[Value]] = []
+        self._told: set[Closure] = set()
+        self.names: list[str] = []
+
+    def defined(self, closure: Closure) -> None:
+        """A nested function exists from here on."""
+        self._defined.setdefault(closure, self._walk.now())
+
+    def call(self, closure: Closure, arguments: Arguments, node: cst.CSTNode) -> Value:
+        """A nested function is called: its effects happen here, silently, and its value is this."""
+        walk = self._walk
+        if walk.state is None:
+            return NOTHING
+        if closure in self._active or len(self._active) >= _DEEPEST:
+            return walk.unknown(node)
+        names, grad_mode, regions = walk.now().names, walk.now().grad_mode, walk.now().regions
+        self._bind(closure, arguments)
+        if not walk.rehearsing:
+            known = self._called.get(closure)
+            self._called[closure] = walk.now() if known is None else known.join(walk.now())
+        with walk.rehearsal():
+            value = self._run(closure)
+        if walk.state is not None:
+            state = walk.now().with_switch(grad_mode, regions)
+            walk.state = State(
+                names, state.heap, state.modules, state.tensors, state.graph, state.grad_mode, state.regions
+            )
+        return widen((value,), lambda: walk.opaque((node, "wide")))
+
+    def tell_all(self, end: State | None) -> None:
+        """Walk each nested function once more, aloud, with what was known at its calls."""
+        walk = self._walk
+        while waiting := [closure for closure in self._defined if closure not in self._told]:
+            for closure in waiting:
+                self._told.add(closure)
+                state = self._called.get(closure)
+                if state is None:
+                    base = end or self._defined[closure]
+                    defined = self._defined[closure]
+                    state = State(
+                        defined.names.join(base.names, lambda mine, theirs: mine | theirs),
+                        base.heap,
+                        base.modules,
+                        base.tensors,
+                        base.graph,
+                        GradMode.CALLER,
+                        (),
+                    )
+                    walk.state = state
+                    self._bind(closure, None)
+                else:
+                    walk.state = state
+                self._run(closure)
+        walk.state = end
+
+    def returned(self, value: Value, node: cst.CSTNode) -> None:
+        """A value leaves a function by return or yield."""
+        walk = self._walk
+        if walk.state is None:
+            return
+        if self._results:
+            self._results[-1].append(value)
+            if self._active and self._active[-1] in self._called:
+                return  # its callers are in sight, and see what becomes of the value
+        reads = self._places.reads_within(value)
+        if reads:
+            walk.tell(Logged(walk.site(node), reads))
+        for thing in self._places.within(value):
+            born = walk.now().tensor(thing).born
+            if born:
+                walk.tell(Escaped(born, walk.site(node), "is returned"))
+            self._autograd.reach(thing, certain=False)
+        if not self._results:
+            walk.records.returned |= value
+
+    def _run(self, closure: Closure) -> Value:
+        walk = self._walk
+        node = closure.node
+        results: list[Value] = []
+        self._active.append(closure)
+        self._results.append(results)
+        self.names.append(closure.place)
+        if isinstance(node, cst.Lambda):
+            value = self._values.evaluate(node.body)
+            self.returned(value, node)
+        elif isinstance(node, cst.FunctionDef):
+            region = self._switches.decorated(node)
+            if region is not None:
+                self._switches.cover(region)
+            self.interpreter.run(node.body.body)
+        self.names.pop()
+        self._results.pop()
+        self._active.pop()
+        return NOTHING.union(*results) or walk.things.scalar(Plain.NONE)
+
+    def _bind(self, closure: Closure, arguments: Arguments | None) -> None:
+        walk = self._walk
+        assert closure.node is not None
+        parameters = closure.node.params
+        for position, parameter in enumerate((*parameters.posonly_params, *parameters.params, *parameters.kwonly_params)):
+            name = parameter.name.value
+            value = arguments.get(name, position) if arguments is not None else None
+            if value is None:
+                value = frozenset((self._parameter(closure, name),))
+            walk.state = walk.now().with_name(name, value)
+
+    def _parameter(self, closure: Closure, name: str) -> Thing:
+        thing = self._walk.opaque((closure.key, name), name)
+        assert path_of(thing) is None
+        return thing

@@ -1,0 +1,65 @@
+"""The small lattices of the engine: what may hold at one point, as sets of possibilities.
+
+Every lattice is a `Flag`: an empty value is unreachable, one member is certain, several are
+what joined paths left. Join is `|`, so it is idempotent, commutative and associative by
+construction, and a rule asks `Mode.TRAIN in mode` for "may" and `mode is Mode.TRAIN` for "must".
+"""
+
+from __future__ import annotations
+
+from enum import Flag
+
+
+class Mode(Flag):
+    """Which mode a module may be in."""
+
+    TRAIN = 1
+    EVAL = 2
+    CALLER = 4  # as whoever came before left it: nothing in sight has set it
+    EITHER = TRAIN | EVAL
+
+
+class Grad(Flag):
+    """Whether a tensor may require grad."""
+
+    NO = 1
+    YES = 2
+    UNKNOWN = 4
+    EITHER = NO | YES
+
+
+class GradMode(Flag):
+    """Which grad mode may be active; names as torch has them."""
+
+    ENABLED = 1
+    NO_GRAD = 2
+    INFERENCE = 4
+    CALLER = 8  # grad mode of a function whose callers are not all in sight
+    OFF = NO_GRAD | INFERENCE
+
+    @property
+    def surely_off(self) -> bool:
+        """No path leaves gradients on."""
+        return bool(self) and not (self & ~GradMode.OFF)
+
+    @property
+    def surely_on(self) -> bool:
+        """No path in sight switches gradients off."""
+        return bool(self) and not (self & GradMode.OFF)
+
+
+class Sensitivity(Flag):
+    """Whether a module computes differently in training mode."""
+
+    NO = 1
+    YES = 2
+    UNKNOWN = 4
+
+    @classmethod
+    def of_parts(cls, parts: list[Sensitivity]) -> Sensitivity:
+        """A module made of parts: one sensitive part is enough, one unknown part leaves it open."""
+        if any(cls.YES in part for part in parts):
+            return cls.YES
+        if any(cls.UNKNOWN in part for part in parts):
+            return cls.UNKNOWN
+        return cls.NO

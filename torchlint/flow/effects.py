@@ -1,0 +1,396 @@
+"""One method for each effect of effects.tsv: what torch, Python and common libraries do to what we follow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from torchlint.flow.autograd import Arguments, Autograd
+from torchlint.flow.domain import Grad, Mode, Sensitivity
+from torchlint.flow.events import Escaped, Logged
+from torchlint.flow.places import Places
+from torchlint.flow.state import ModuleFacts, TensorFacts
+from torchlint.flow.things import (
+    NOTHING,
+    Container,
+    Dotted,
+    Module,
+    Opaque,
+    Plain,
+    Scalar,
+    Tensor,
+    Thing,
+    Value,
+    widen,
+)
+from torchlint.flow.walk import path_of, tensors
+from torchlint.tables import op
+from torchlint.tables.effects import Effect
+
+if TYPE_CHECKING:
+    from torchlint.flow.calls import Calls
+    from torchlint.flow.values import Values
+    from torchlint.flow.walk import Walk
+
+# Effects that a method has on a module; any other method of a module is its own.
+MODULE_EFFECTS = frozenset(
+    ("mode", "freeze", "same", "cast", "parameters", "state_dict", "load", "children", "none", "forward", "keeps")
+)
+# Effects that a method has on a tensor, or on something unknown that may be one.
+TENSOR_EFFECTS = frozenset(("read", "backward", "mode", "parameters", "children"))
+
+_CASTS = frozenset(("float16", "float32", "float64", "bfloat16", "half", "float", "double"))
+
+
+class Effects:
+    """The effects of one walk."""
+
+    def __init__(self, walk: Walk, autograd: Autograd, places: Places, values: Values, calls: Calls) -> None:
+        self._walk = walk
+        self._autograd = autograd
+        self._places = places
+        self._values = values
+        self._calls = calls
+
+    def function(
+        self, known: Effect, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool
+    ) -> Value:
+        """A function with a row is called."""
+        walk = self._walk
+        first = arguments.positional[0] if arguments.positional else NOTHING
+        match known.kind:
+            case "switch":
+                return self._calls.switches.made(known.detail or "", name, arguments, node, discarded=discarded)
+            case "backward":
+                retains = arguments.constant("retain_graph") is True
+                self._autograd.backward(first, node, keeps_graph=retains)
+                return walk.unknown(node) if not discarded else walk.things.scalar(Plain.NONE)
+            case "loader":
+                return self.loader(known, node)
+            case "same":
+                return first or walk.unknown(node)
+            case "copy":
+                return self._copy(first, node)
+            case "parameter":
+                return self._parameter(first, arguments, node)
+            case "data":
+                return self._autograd.result(node, Grad.NO, [])
+            case "inplace":
+                self._autograd.write(first, node, walk.text(node.args[0].value) if node.args else "")
+                return first
+            case "operator":
+                operation = op(known.detail or "")
+                assert operation is not None
+                if tensors(first):
+                    return self._autograd.apply(operation, arguments, node, method=False)
+                return self._plain(Plain.NUMBER, arguments)
+            case "sum":
+                return self._sum(first, node)
+            case "either":
+                whole = NOTHING.union(*arguments.positional)
+                if len(arguments.positional) == 1:
+                    whole = self._values.element(whole, node)
+                self._calls.invoke(arguments.keywords.get("key", NOTHING), Arguments((whole,)), node)
+                return whole if tensors(whole) else self._plain(Plain.NUMBER, arguments)
+            case "each":
+                return self._each(known.detail or "", arguments, node)
+            case "next":
+                return self._values.element(first, node)
+            case "dict":
+                return self._dict(arguments, node)
+            case "getattr":
+                return self._getattr(first, arguments, node)
+            case "setattr":
+                slot = arguments.constant("name", 1)
+                stored = arguments.get("value", 2) or NOTHING
+                self._places.store_attribute(first, slot if isinstance(slot, str) else "*", stored, node)
+                return walk.things.scalar(Plain.NONE)
+            case "super":
+                return walk.now().names.get("self") or walk.unknown(node)
+            case "log":
+                self._log(arguments, node)
+                return walk.things.scalar(Plain.NONE)
+            case "array":
+                return self._plain(Plain.ARRAY, arguments)
+            case "number":
+                return self._plain(Plain.NUMBER, arguments)
+            case "text":
+                return self._plain(Plain.TEXT, arguments)
+        return walk.things.scalar(Plain.NONE)
+
+    def method(
+        self, known: Effect, thing: Thing, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool
+    ) -> Value:
+        """A method with a row is called on something that is neither a tensor nor a module."""
+        walk = self._walk
+        whole = NOTHING.union(*arguments.all())
+        match known.kind:
+            case "log":
+                self._log(arguments, node)
+                return walk.things.scalar(Plain.NONE)
+            case "meter":
+                self._log(arguments, node)
+                if isinstance(thing, Container):
+                    self._places.put(thing, "[*]", self._values.element(whole, node), node)
+                    return frozenset((thing,))
+                if discarded and isinstance(thing, Opaque):
+                    self._places.keep(frozenset((thing,)), whole, node)
+                return walk.unknown(node)
+            case "append":
+                self._append(thing, name, whole, node)
+                return walk.things.scalar(Plain.NONE)
+            case "keeps":
+                self._places.keep(frozenset((thing,)), whole, node)
+                return walk.unknown(node)
+            case "backward":
+                self._autograd.backward(arguments.get("loss", 0) or NOTHING, node)
+                return walk.things.scalar(Plain.NONE)
+            case "step":
+                if discarded and not arguments.positional and walk.now().regions:
+                    walk.tell(Escaped(walk.now().born, walk.site(node), "is trained on inside"))
+                return walk.unknown(node)
+            case "same":
+                return self._same(known, thing, arguments, node)
+            case "loader":
+                return self.loader(known, node)
+            case "each":
+                return self._each_of(known.detail or "", thing, node)
+            case "text":
+                reads = self._places.reads_within(frozenset((thing,)) | whole)
+                return walk.things.scalar(Plain.TEXT, reads=reads)
+        return self._calls.stranger(name, arguments, node, discarded=discarded, receiver=frozenset((thing,)))
+
+    def of_module(self, known: Effect, thing: Module, arguments: Arguments, node: cst.Call) -> Value:
+        """A method that every module has."""
+        walk = self._walk
+        itself: Value = frozenset((thing,))
+        match known.kind:
+            case "mode":
+                self._mode(known, thing, arguments, node)
+            case "freeze":
+                self._calls.running.freeze(thing, frozen=arguments.constant("requires_grad", 0) is False)
+            case "cast":
+                self._cast(node)
+            case "same":
+                if any(_is_dtype(value) for value in arguments.all()):
+                    self._cast(node)
+            case "parameters":
+                named = known.detail == "named"
+                return self._parameters(thing, node, leaf=not node_name(node).endswith("buffers"), named=named)
+            case "state_dict":
+                return self._parameters(thing, node, leaf=False, named=False)
+            case "children":
+                child = walk.module((thing.key, "[child]"), f"{thing.place}[*]", parent=thing)
+                return self._listed(frozenset((child,)), node, named=known.detail == "named")
+            case "forward":
+                self_call = walk.text(node.func).removesuffix(".forward").removesuffix(".generate")
+                return self._calls.running.forward(thing, arguments, node, self_call)
+            case "keeps":
+                self._places.keep(itself, NOTHING.union(*arguments.all()), node)
+        return itself
+
+    def of_tensor(self, known: Effect, thing: Tensor | Opaque, name: str, arguments: Arguments, node: cst.Call) -> Value:
+        """A method that reads a tensor or runs backward from it; or that shows the unknown to be a module."""
+        walk = self._walk
+        itself: Value = frozenset((thing,))
+        match known.kind:
+            case "read" if not arguments.positional:
+                assert isinstance(node.func, cst.Attribute)
+                place = "" if walk.rehearsing else walk.text(node.func.value)
+                return self._values.read(thing, node, place)
+            case "backward":
+                retains = arguments.constant("retain_graph") is True or arguments.constant("create_graph") is True
+                given = arguments.positional[0] if arguments.positional else NOTHING
+                handed = [item for item in tensors(given) if not isinstance(thing, Tensor)]
+                known_graph = walk.now().tensor(thing).grad is Grad.YES
+                # accelerator.backward(loss) hands the loss over; loss.backward(gradient) does not.
+                self._autograd.backward(frozenset(handed) if handed and not known_graph else itself, node, keeps_graph=retains)
+                return walk.things.scalar(Plain.NONE)
+            case "mode" if _is_mode_call(arguments):
+                walk.believe_module(thing)
+                return itself
+            case "parameters" | "children":
+                walk.believe_module(thing)
+                return self._parameters(thing, node, leaf=True, named=known.detail == "named")
+        return self._calls.stranger(name, arguments, node, discarded=False, receiver=itself)
+
+    def loader(self, known: Effect, node: cst.Call) -> Value:
+        """A function that returns a module in a known mode."""
+        mode = Mode.EVAL if known.detail == "eval" else Mode.TRAIN
+        fresh = self._calls.running.fresh(node, None, Sensitivity.UNKNOWN, parameters=True, mode=mode)
+        return frozenset((fresh,))
+
+    def _mode(self, known: Effect, thing: Module, arguments: Arguments, node: cst.Call) -> None:
+        running = self._calls.running
+        flag = arguments.get("mode", 0)
+        if known.detail == "eval" or arguments.constant("mode", 0) is False:
+            running.switch(thing, Mode.EVAL, node)
+        elif flag is None or arguments.constant("mode", 0) is True:
+            running.switch(thing, Mode.TRAIN, node)
+        else:
+            remembered = arguments.constant("mode", 0)
+            if isinstance(remembered, ModuleFacts):
+                running.restore(thing, remembered, node)
+            else:
+                self._walk.set_mode(thing, Mode.CALLER, None)  # as the flag says, and the flag is the caller's
+
+    def _cast(self, node: cst.Call) -> None:
+        walk = self._walk
+        if walk.now().regions:
+            walk.tell(Escaped(walk.now().born, walk.site(node), "a module is cast inside"))
+
+    def _same(self, known: Effect, thing: Thing, arguments: Arguments, node: cst.Call) -> Value:
+        if known.detail == "receiver":
+            return frozenset((thing,))
+        if len(arguments.positional) == 1:
+            return arguments.positional[0]
+        several = self._walk.things.make(Container, (node, "same"), "", kind="tuple")
+        for number, value in enumerate(arguments.positional):
+            self._walk.state = self._walk.now().with_slot(several, f"[{number}]", value)
+        return frozenset((several,))
+
+    def _parameters(self, thing: Thing, node: cst.CSTNode, *, leaf: bool, named: bool) -> Value:
+        role = "parameter" if leaf else "state"
+        walk = self._walk
+        tensor = walk.things.make(Tensor, (thing.key, role), f"{thing.place}.parameters()", leaf=leaf, holder=thing)
+        if not leaf:
+            facts = TensorFacts(Grad.NO, frozenset((tensor,)))
+            walk.state = walk.now().with_tensor(tensor, facts)
+        return self._listed(frozenset((tensor,)), node, named=named)
+
+    def _listed(self, element: Value, node: cst.CSTNode, *, named: bool) -> Value:
+        walk = self._walk
+        listed = walk.things.make(Container, (node, "listed"), "", kind="list")
+        if named:
+            pair = walk.things.make(Container, (node, "pair"), "", kind="tuple")
+            state = walk.now().with_slot(pair, "[0]", walk.things.scalar(Plain.TEXT))
+            walk.state = state.with_slot(pair, "[1]", element)
+            element = frozenset((pair,))
+        walk.state = walk.now().with_slot(listed, "[*]", element)
+        return frozenset((listed,))
+
+    def _copy(self, value: Value, node: cst.Call) -> Value:
+        found: set[Thing] = set()
+        for thing in value:
+            if isinstance(thing, Module):
+                found.add(self._calls.running.copy(thing, node))
+            elif isinstance(thing, Opaque):
+                found |= self._walk.unknown(node, role="copy")
+            else:
+                found.add(thing)
+        return frozenset(found) or self._walk.unknown(node)
+
+    def _parameter(self, value: Value, arguments: Arguments, node: cst.Call) -> Value:
+        walk = self._walk
+        born = frozenset().union(*(walk.now().tensor(thing).born for thing in tensors(value))) | walk.now().born
+        if born:
+            walk.tell(Escaped(born, walk.site(node), "becomes a parameter"))
+        leaf = arguments.constant("requires_grad", 1) is not False
+        return self._autograd.result(node, Grad.YES if leaf else Grad.NO, [])
+
+    def _sum(self, value: Value, node: cst.Call) -> Value:
+        element = self._values.element(value, node)
+        addition = op("add")
+        assert addition is not None
+        if tensors(element):
+            return self._autograd.apply(addition, Arguments((element,)), node, method=False)
+        return self._walk.things.scalar(Plain.NUMBER, reads=self._places.reads_within(value))
+
+    def _each(self, detail: str, arguments: Arguments, node: cst.Call) -> Value:
+        walk = self._walk
+        if detail == "numbers":
+            listed = walk.things.make(Container, (node, "numbers"), "", kind="list")
+            walk.state = walk.now().with_slot(listed, "[*]", walk.things.scalar(Plain.NUMBER))
+            return frozenset((listed,))
+        if detail == "same":
+            return arguments.positional[0] if arguments.positional else walk.unknown(node)
+        listed = walk.things.make(Container, (node, "each"), "", kind="list")
+        if detail == "list":
+            if not arguments.positional:
+                return frozenset((listed,))
+            element = self._values.element(arguments.positional[0], node)
+        elif detail == "map":
+            inner = self._values.element(arguments.positional[1], node) if len(arguments.positional) > 1 else NOTHING
+            self._calls.invoke(arguments.positional[0], Arguments((inner,)), node)
+            element = walk.unknown(node, role="mapped")
+        else:
+            values = [self._values.element(value, node) for value in arguments.positional]
+            if detail == "enumerate":
+                values = [walk.things.scalar(Plain.NUMBER), *values[:1]]
+            row = walk.things.make(Container, (node, "row"), "", kind="tuple")
+            for number, value in enumerate(values):
+                walk.state = walk.now().with_slot(row, f"[{number}]", value)
+            element = frozenset((row,))
+        if walk.state is not None:
+            walk.state = walk.now().with_slot(listed, "[*]", element)
+        return frozenset((listed,))
+
+    def _each_of(self, detail: str, thing: Thing, node: cst.Call) -> Value:
+        walk = self._walk
+        if detail == "numbers":
+            return walk.things.scalar(Plain.TEXT)
+        element = self._values.element(frozenset((thing,)), node)
+        return self._listed(element, node, named=detail == "items")
+
+    def _dict(self, arguments: Arguments, node: cst.Call) -> Value:
+        walk = self._walk
+        made = walk.things.make(Container, (node, "dict"), "", kind="dict")
+        for name, value in arguments.keywords.items():
+            walk.state = walk.now().with_slot(made, f"[{name!r}]", value)
+        for value in arguments.positional:
+            walk.state = walk.now().with_slot(made, "[*]", self._values.element(value, node))
+        return frozenset((made,))
+
+    def _getattr(self, value: Value, arguments: Arguments, node: cst.Call) -> Value:
+        name = arguments.constant("name", 1)
+        if not isinstance(name, str):
+            return self._walk.unknown(node)
+        found = [self._places.attribute(thing, name, node) for thing in value]
+        return widen(found, lambda: self._walk.opaque((node, "wide"))) or self._walk.unknown(node)
+
+    def _append(self, thing: Thing, name: str, value: Value, node: cst.Call) -> None:
+        walk = self._walk
+        self._log_value(value, node)
+        if isinstance(thing, Container):
+            stored = self._values.element(value, node) if name == "extend" else value
+            self._places.put(thing, "[*]", stored, node)
+        else:
+            self._places.keep(frozenset((thing,)), value, node)
+        if walk.state is None:
+            return
+
+    def _log(self, arguments: Arguments, node: cst.Call) -> None:
+        for value in arguments.all():
+            self._log_value(value, node)
+
+    def _log_value(self, value: Value, node: cst.CSTNode) -> None:
+        walk = self._walk
+        reads = self._places.reads_within(value)
+        if reads:
+            walk.tell(Logged(walk.site(node), reads))
+        for thing in value:
+            path = path_of(thing)
+            if path is not None:
+                walk.records.logs.add(path)
+
+    def _plain(self, kind: Plain, arguments: Arguments) -> Value:
+        reads = frozenset().union(*(self._places.reads_within(value) for value in arguments.all()))
+        return self._walk.things.scalar(kind, reads=reads)
+
+
+def node_name(node: cst.Call) -> str:
+    """The last part of what is called."""
+    func = node.func
+    return func.attr.value if isinstance(func, cst.Attribute) else func.value if isinstance(func, cst.Name) else ""
+
+
+def _is_mode_call(arguments: Arguments) -> bool:
+    # trainer.train(data) is not module.train(): that takes nothing, or one flag.
+    if len(arguments.positional) + len(arguments.keywords) > 1:
+        return False
+    return all(isinstance(thing, Scalar) or not isinstance(thing, Tensor | Module) for value in arguments.all() for thing in value)
+
+
+def _is_dtype(value: Value) -> bool:
+    return any(isinstance(thing, Dotted) and thing.name.rpartition(".")[2] in _CASTS for thing in value)

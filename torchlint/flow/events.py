@@ -1,0 +1,158 @@
+"""The vocabulary of the rules: one frozen value an event, told once, with what was known there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torchlint.flow.domain import Grad, GradMode, Mode
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from torchlint.flow.things import Module
+    from torchlint.units import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A node of a unit: a place in the source that gets a position when somebody asks."""
+
+    unit: Unit
+    node: cst.CSTNode
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Code under a grad-mode switch; `switch` is its source text, `callee` the name to replace.
+
+    `form` is "with", "decorator" or "statement"; `dotted` the resolved name of the switch.
+    """
+
+    site: Site
+    callee: Site
+    mode: GradMode
+    switch: str
+    dotted: str
+    form: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnterRegion:
+    """A region begins."""
+
+    region: Region
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveRegion:
+    """A region ends on every path."""
+
+    region: Region
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A module ran without gradients.
+
+    `mode` is joined over the paths here; `trained_at` is where training mode was set (`explicit`)
+    or the module built; `region` is the innermost one, None where only the callers have one;
+    `evaluates` where the function says evaluation by its name.
+    """
+
+    site: Site
+    module: Module
+    place: str
+    mode: Mode
+    trained_at: Site | None
+    explicit: bool
+    region: Region | None
+    evaluates: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A module, or a result of it, takes part in training in this unit."""
+
+    module: Module
+    site: Site
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A tensor was turned into a Python number by `.item()`."""
+
+    site: Site
+    place: str
+    grad: Grad
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Numbers that come from these `.item()` calls reached a log, a history or a running sum."""
+
+    site: Site
+    reads: frozenset[Site]
+
+
+@dataclass(frozen=True, slots=True)
+class StaleSave:
+    """Backward reaches an operation whose saved tensor was written: saved here, written there."""
+
+    written: Site
+    place: str
+    saved: Site
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """New tensors were computed in these regions."""
+
+    regions: frozenset[Region]
+    site: Site
+
+
+@dataclass(frozen=True, slots=True)
+class Escaped:
+    """A tensor born in these regions went where inference tensors may not go, or out of sight."""
+
+    regions: frozenset[Region]
+    site: Site
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsedOutside:
+    """A tensor born in these regions is mentioned after them, under this name."""
+
+    regions: frozenset[Region]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backward:
+    """Gradients were computed."""
+
+    site: Site
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveUnit:
+    """The unit was walked to its end."""
+
+
+Event = (
+    EnterRegion
+    | LeaveRegion
+    | Forward
+    | Trained
+    | Read
+    | Logged
+    | StaleSave
+    | Computed
+    | Escaped
+    | UsedOutside
+    | Backward
+    | LeaveUnit
+)

@@ -1,0 +1,163 @@
+"""The autograd graph of one point: which operation saved which storage, and who wrote it since.
+
+A fault is a pair of sites. It is kept from the write on, and told when backward reaches the
+operation that saved; a version counter would have to be joined, a pair need not be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from torchlint.flow.events import Site
+from torchlint.flow.persistent import PersistentMap
+from torchlint.flow.things import Thing
+
+Storage = Thing
+Sites = frozenset[Site]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An operation in the graph: the operations before it and the storages it saved."""
+
+    parents: Sites
+    saved: frozenset[Storage]
+
+    def join(self, other: Node) -> Node:
+        """What either may be."""
+        return Node(self.parents | other.parents, self.saved | other.saved)
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A save that was written over: by whom, under which name, and whether on every path."""
+
+    written: Site
+    place: str
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """All of it; never changed."""
+
+    nodes: PersistentMap[Site, Node]
+    savers: PersistentMap[Storage, Sites]
+    stale: PersistentMap[tuple[Site, Storage], tuple[Stale, ...]]
+    rewritten: PersistentMap[Storage, Sites]  # in-place operations in the history of a storage
+
+    @classmethod
+    def empty(cls) -> Graph:
+        """No operation recorded."""
+        return cls(PersistentMap(), PersistentMap(), PersistentMap(), PersistentMap())
+
+    def join(self, other: Graph) -> Graph:
+        """Every operation of either; a save written over on one side only is uncertain."""
+        if self is other:
+            return self
+        return Graph(
+            self.nodes.join(other.nodes, Node.join),
+            self.savers.join(other.savers, _union),
+            self.stale.join(other.stale, _join_stale, lambda _, stale: _uncertain(stale)),
+            self.rewritten.join(other.rewritten, _union),
+        )
+
+    def record(self, site: Site, parents: Sites, saved: Iterable[Storage], live: Sites) -> Graph:
+        """Add an operation.
+
+        Where a loop comes by again, the operation of the last round is forgotten unless it
+        can still be reached: from `live` things or as its own ancestor.
+        """
+        storages = frozenset(saved)
+        node = Node(parents, storages)
+        stale = self.stale
+        old = self.nodes.get(site)
+        if old is not None:
+            if site in self.reachable(parents | live):
+                node = node.join(old)
+            else:
+                for storage in old.saved:
+                    if stale.get((site, storage)):
+                        stale = stale.set((site, storage), ())
+        savers = self.savers
+        for storage in storages:
+            known = savers.get(storage) or frozenset()
+            if site not in known:
+                savers = savers.set(storage, known | {site})
+        return Graph(self.nodes.set(site, node), savers, stale, self.rewritten)
+
+    def write(self, storages: Iterable[Storage], written: Site, place: str, *, certain: bool) -> Graph:
+        """Make every live save of these storages stale."""
+        stale = self.stale
+        for storage in storages:
+            for site in self.savers.get(storage) or ():
+                node = self.nodes.get(site)
+                if node is None or storage not in node.saved:
+                    continue
+                known = stale.get((site, storage)) or ()
+                if not any(item.written == written and item.certain >= certain for item in known):
+                    rest = tuple(item for item in known if item.written != written)
+                    stale = stale.set((site, storage), (*rest, Stale(written, place, certain)))
+        return replace(self, stale=stale)
+
+    def rewrite(self, storages: Iterable[Storage], site: Site) -> Graph:
+        """An in-place operation became part of the history of all that shares these storages."""
+        rewritten = self.rewritten
+        for storage in storages:
+            rewritten = rewritten.set(storage, (rewritten.get(storage) or frozenset()) | {site})
+        return replace(self, rewritten=rewritten)
+
+    def roots(self, nodes: Sites, storages: Iterable[Storage]) -> Sites:
+        """The operations that a tensor hangs on: its own and the in-place ones of its storages."""
+        return nodes.union(*(self.rewritten.get(storage) or frozenset() for storage in storages))
+
+    def reachable(self, roots: Sites) -> set[Site]:
+        """All operations that backward from these would run."""
+        seen: set[Site] = set()
+        stack = list(roots)
+        while stack:
+            site = stack.pop()
+            if site in seen:
+                continue
+            seen.add(site)
+            node = self.nodes.get(site)
+            if node is not None:
+                stack.extend(node.parents - seen)
+        return seen
+
+    def faults(self, roots: Sites) -> Iterator[tuple[Site, Stale]]:
+        """Each saving operation that backward from these roots reaches, with what made its save stale."""
+        for site in self.reachable(roots):
+            node = self.nodes.get(site)
+            if node is not None:
+                for storage in node.saved:
+                    for stale in self.stale.get((site, storage)) or ():
+                        yield site, stale
+
+    def free(self, roots: Sites) -> Graph:
+        """Backward ran from these roots: what was saved is gone."""
+        nodes = self.nodes
+        for site in self.reachable(roots):
+            node = nodes.get(site)
+            if node is not None and node.saved:
+                nodes = nodes.set(site, Node(node.parents, frozenset()))
+        return replace(self, nodes=nodes)
+
+
+def _union(mine: Sites, theirs: Sites) -> Sites:
+    return mine | theirs
+
+
+def _uncertain(stale: tuple[Stale, ...]) -> tuple[Stale, ...]:
+    return tuple(replace(item, certain=False) for item in stale)
+
+
+def _join_stale(mine: tuple[Stale, ...], theirs: tuple[Stale, ...]) -> tuple[Stale, ...]:
+    joined = {item.written: item for item in mine}
+    for item in theirs:
+        known = joined.get(item.written)
+        joined[item.written] = replace(item, certain=known is not None and known.certain and item.certain)
+    others = {item.written for item in theirs}
+    ordered = sorted(joined.values(), key=lambda item: (id(item.written.node), item.place))
+    return tuple(item if item.written in others else replace(item, certain=False) for item in ordered)

@@ -1,0 +1,370 @@
+"""Walks statements in evaluation order, joining states; knows nothing about torch.
+
+A loop is rehearsed silently until its head is stable, then played once; so each event is told
+once, with the joined state. `state` is None where no path arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import libcst as cst
+
+from torchlint.flow.state import State, join
+from torchlint.flow.things import Value
+
+if TYPE_CHECKING:
+    from torchlint.flow.walk import Walk
+
+_ROUNDS = 4  # a head that is not stable by then is played as it is; the lattices are this low
+
+
+class Expressions(Protocol):
+    """What the interpreter asks of whoever knows expressions."""
+
+    def evaluate(self, node: cst.BaseExpression) -> Value:
+        """The value of an expression; the state moves on."""
+
+    def assign(self, target: cst.BaseExpression, value: Value, source: cst.BaseExpression | None) -> None:
+        """Bind a target."""
+
+    def augment(self, node: cst.AugAssign) -> None:
+        """An augmented assignment."""
+
+    def element(self, value: Value, node: cst.CSTNode) -> Value:
+        """What one round of iteration over a value gives."""
+
+    def runs_at_least_once(self, node: cst.BaseExpression) -> bool:
+        """Whether iterating over this expression surely has a first round."""
+
+    def enter(self, node: cst.With) -> None:
+        """Evaluate the items of a with statement and enter them."""
+
+    def leave(self, node: cst.With) -> None:
+        """Leave them on the normal path."""
+
+    def define(self, node: cst.FunctionDef) -> None:
+        """A nested function is defined."""
+
+    def bind_import(self, node: cst.Import | cst.ImportFrom) -> None:
+        """An import binds names."""
+
+    def discard(self, node: cst.Expr) -> None:
+        """An expression stands alone as a statement."""
+
+    def returned(self, value: Value, node: cst.CSTNode) -> None:
+        """A value leaves the function."""
+
+
+class Interpreter:
+    """One walk over the statements of one unit."""
+
+    def __init__(self, walk: Walk, expressions: Expressions) -> None:
+        self._walk = walk
+        self._expressions = expressions
+        self._breaks: list[State] = []
+        self._continues: list[State] = []
+        self._returns: list[State] = []
+        self._raises: list[list[State]] = []
+        self._table: dict[type[cst.CSTNode], Callable[[cst.CSTNode], None]] = {
+            cst.SimpleStatementLine: self._line,
+            cst.If: self._if,
+            cst.For: self._for,
+            cst.While: self._while,
+            cst.With: self._with,
+            cst.Try: self._try,
+            cst.TryStar: self._try,
+            cst.Match: self._match,
+            cst.FunctionDef: self._function,
+            cst.Expr: self._expr,
+            cst.Assign: self._assign,
+            cst.AnnAssign: self._annotated,
+            cst.AugAssign: self._augmented,
+            cst.Return: self._return,
+            cst.Raise: self._raise,
+            cst.Break: self._break,
+            cst.Continue: self._continue,
+            cst.Assert: self._assert,
+            cst.Import: self._import,
+            cst.ImportFrom: self._import,
+        }
+
+    def run(self, body: Sequence[cst.CSTNode]) -> State | None:
+        """Walk a whole function body; gives the state joined over every way out."""
+        outer = self._breaks, self._continues, self._returns, self._raises
+        self._breaks, self._continues, self._returns, self._raises = [], [], [], []
+        self._block(body)
+        ends = [*self._returns, *([self._walk.state] if self._walk.state else [])]
+        self._breaks, self._continues, self._returns, self._raises = outer
+        self._walk.state = join(ends)
+        return self._walk.state
+
+    def loop(self, bind: Callable[[], None], body: Callable[[], None]) -> None:
+        """Rehearse and play a comprehension's or a loop's round; zero rounds are possible."""
+        self._iterate(bind, body, at_least_once=False)
+
+    def _block(self, body: Sequence[cst.CSTNode]) -> None:
+        walk = self._walk
+        for node in body:
+            if walk.state is None:
+                return
+            handler = self._table.get(type(node))
+            if handler is not None:
+                handler(node)
+            for raised in self._raises:
+                if walk.state is not None:
+                    raised.append(walk.state)
+
+    def _suite(self, node: cst.BaseSuite) -> None:
+        self._block(node.body)
+
+    def _line(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.SimpleStatementLine)
+        self._block(node.body)
+
+    def _if(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.If)
+        walk = self._walk
+        self._expressions.evaluate(node.test)
+        before = walk.state
+        truth = constant_truth(node.test)
+        if truth is False:
+            walk.state = None
+        else:
+            self._suite(node.body)
+        after = walk.state
+        walk.state = None if truth is True else before
+        if isinstance(node.orelse, cst.If):
+            if walk.state is not None:
+                self._if(node.orelse)
+        elif node.orelse is not None and walk.state is not None:
+            self._suite(node.orelse.body)
+        walk.join_with(after)
+
+    def _for(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.For)
+        iterable = self._expressions.evaluate(node.iter)
+
+        def bind() -> None:
+            self._expressions.assign(node.target, self._expressions.element(iterable, node.iter), node.iter)
+
+        broken = self._iterate(
+            bind,
+            lambda: self._suite(node.body),
+            at_least_once=self._expressions.runs_at_least_once(node.iter),
+        )
+        self._loop_else(node.orelse, broken)
+
+    def _while(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.While)
+        truth = constant_truth(node.test)
+        broken = self._iterate(
+            lambda: None,
+            lambda: self._suite(node.body),
+            at_least_once=truth is True,
+            test=lambda: self._expressions.evaluate(node.test),
+        )
+        if truth is True:
+            self._walk.state = None
+        self._loop_else(node.orelse, broken)
+
+    def _loop_else(self, orelse: cst.Else | None, broken: list[State]) -> None:
+        if orelse is not None and self._walk.state is not None:
+            self._suite(orelse.body)
+        self._walk.join_with(join(broken))
+
+    def _iterate(
+        self,
+        bind: Callable[[], None],
+        body: Callable[[], None],
+        *,
+        at_least_once: bool,
+        test: Callable[[], object] | None = None,
+    ) -> list[State]:
+        """Run a loop; leaves the state of the normal exit and gives those of the breaks."""
+        walk = self._walk
+        head = walk.state
+        if head is None:
+            return []
+        # Inside a rehearsal one round is enough: the outer loop comes by again.
+        rounds = 1 if walk.rehearsing else _ROUNDS
+        with walk.rehearsal():
+            for _ in range(rounds):
+                end, _ = self._round(head, bind, body, test)
+                joined = head if end is None else head.join(end)
+                if joined == head:
+                    break
+                head = joined
+        end, broken = self._round(head, bind, body, test)
+        if at_least_once:
+            walk.state = end
+        else:
+            walk.state = head if end is None else head.join(end)
+        return broken
+
+    def _round(
+        self, head: State, bind: Callable[[], None], body: Callable[[], None], test: Callable[[], object] | None
+    ) -> tuple[State | None, list[State]]:
+        outer = self._breaks, self._continues
+        self._breaks, self._continues = [], []
+        self._walk.state = head
+        if test is not None:
+            test()
+        bind()
+        body()
+        self._walk.join_with(join(self._continues))
+        broken = self._breaks
+        self._breaks, self._continues = outer
+        return self._walk.state, broken
+
+    def _with(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.With)
+        walk = self._walk
+        assert walk.state is not None
+        outside = walk.state.grad_mode, walk.state.regions
+        self._expressions.enter(node)
+        with self._exits(lambda state: state.with_switch(*outside)):
+            self._suite(node.body)
+        if walk.state is not None:
+            walk.state = walk.state.with_switch(*outside)
+        self._expressions.leave(node)
+
+    @contextmanager
+    def _exits(self, on_exit: Callable[[State], State | None]) -> Iterator[None]:
+        """Put every break, continue and return of the block through `on_exit`."""
+        outer = self._breaks, self._continues, self._returns
+        self._breaks, self._continues, self._returns = [], [], []
+        yield
+        for kept, left in zip(outer, (self._breaks, self._continues, self._returns), strict=True):
+            kept.extend(state for item in left if (state := on_exit(item)) is not None)
+        self._breaks, self._continues, self._returns = outer
+
+    def _try(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.Try | cst.TryStar)
+        walk = self._walk
+        assert walk.state is not None
+        final = node.finalbody
+
+        def silently_final(state: State) -> State | None:
+            if final is None:
+                return state
+            normal, walk.state = walk.state, state
+            with walk.rehearsal():
+                self._suite(final.body)
+            walk.state, after = normal, walk.state
+            return after
+
+        with self._exits(silently_final):
+            raised = [walk.state]
+            self._raises.append(raised)
+            self._suite(node.body)
+            self._raises.pop()
+            if node.orelse is not None and walk.state is not None:
+                self._suite(node.orelse.body)
+            ends = [walk.state]
+            # A raise inside a region leaves it as well, and so has no part in the handler.
+            caught = join([state.with_switch(raised[0].grad_mode, raised[0].regions) for state in raised])
+            for handler in node.handlers:
+                walk.state = caught
+                if handler.name is not None and isinstance(handler.name.name, cst.Name):
+                    self._expressions.assign(handler.name.name, frozenset(), None)
+                self._suite(handler.body)
+                ends.append(walk.state)
+            walk.state = join([state for state in ends if state is not None])
+        if final is not None and walk.state is not None:
+            self._suite(final.body)
+
+    def _match(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.Match)
+        walk = self._walk
+        subject = self._expressions.evaluate(node.subject)
+        before, ends, complete = walk.state, [], False
+        for case in node.cases:
+            walk.state = before
+            for name in _captured(case.pattern):
+                self._expressions.assign(name, subject, None)
+            if case.guard is not None:
+                self._expressions.evaluate(case.guard)
+            complete |= case.guard is None and isinstance(case.pattern, cst.MatchAs) and case.pattern.pattern is None
+            self._suite(case.body)
+            ends.append(walk.state)
+        if not complete:
+            ends.append(before)
+        walk.state = join([state for state in ends if state is not None])
+
+    def _function(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.FunctionDef)
+        self._expressions.define(node)
+
+    def _expr(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.Expr)
+        self._expressions.discard(node)
+
+    def _assign(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.Assign)
+        value = self._expressions.evaluate(node.value)
+        for target in node.targets:
+            self._expressions.assign(target.target, value, node.value)
+
+    def _annotated(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.AnnAssign)
+        if node.value is not None:
+            self._expressions.assign(node.target, self._expressions.evaluate(node.value), node.value)
+
+    def _augmented(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.AugAssign)
+        self._expressions.augment(node)
+
+    def _return(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.Return)
+        walk = self._walk
+        if node.value is not None:
+            self._expressions.returned(self._expressions.evaluate(node.value), node)
+        if walk.state is not None:
+            self._returns.append(walk.state)
+        walk.state = None
+
+    def _raise(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.Raise)
+        if node.exc is not None:
+            self._expressions.evaluate(node.exc)
+        self._walk.state = None
+
+    def _break(self, _: cst.CSTNode) -> None:
+        if self._walk.state is not None:
+            self._breaks.append(self._walk.state)
+        self._walk.state = None
+
+    def _continue(self, _: cst.CSTNode) -> None:
+        if self._walk.state is not None:
+            self._continues.append(self._walk.state)
+        self._walk.state = None
+
+    def _assert(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.Assert)
+        self._expressions.evaluate(node.test)
+
+    def _import(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.Import | cst.ImportFrom)
+        self._expressions.bind_import(node)
+
+
+def constant_truth(node: cst.BaseExpression) -> bool | None:
+    """The truth of `True`, `False`, `1`, `0`; None for anything that has to be run."""
+    if isinstance(node, cst.Name):
+        return {"True": True, "False": False, "None": False}.get(node.value)
+    if isinstance(node, cst.Integer):
+        return node.evaluated_value != 0
+    return None
+
+
+def _captured(pattern: cst.CSTNode) -> Iterator[cst.Name]:
+    """The names that a match pattern binds."""
+    if isinstance(pattern, cst.MatchAs | cst.MatchStar | cst.MatchMapping):
+        name = pattern.rest if isinstance(pattern, cst.MatchMapping) else pattern.name
+        if isinstance(name, cst.Name):
+            yield name
+    for child in pattern.children:
+        yield from _captured(child)

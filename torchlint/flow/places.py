@@ -1,0 +1,293 @@
+"""Places: what names, attributes and elements hold, and what it means to store something there."""
+
+from __future__ import annotations
+
+import builtins
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from torchlint.flow.domain import Grad, Mode
+from torchlint.flow.events import Escaped, Site, UsedOutside
+from torchlint.flow.state import TensorFacts
+from torchlint.flow.things import (
+    NOTHING,
+    ClassThing,
+    Container,
+    Dotted,
+    Function,
+    Instance,
+    Module,
+    Opaque,
+    Plain,
+    Scalar,
+    Tensor,
+    Thing,
+    Value,
+)
+from torchlint.flow.walk import path_of, reads_of
+from torchlint.names import canonical
+from torchlint.skeleton import Construct
+from torchlint.tables import module, op
+from torchlint.tables.effects import effect
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from torchlint.flow.autograd import Autograd
+    from torchlint.flow.walk import Walk
+
+_BUILTINS = frozenset(dir(builtins))
+_CONSTANTS = {"True": True, "False": False}
+_METADATA = frozenset(
+    "shape dtype device ndim layout names requires_grad grad_fn is_leaf is_cuda itemsize nbytes training _version".split()
+)
+# Methods that only a module has, so that calling one on an attribute shows what the attribute is.
+_MODULE_METHODS = frozenset(("eval", "train", "parameters", "named_parameters", "modules", "children"))
+
+
+class Places:
+    """The places of one walk."""
+
+    def __init__(self, walk: Walk, autograd: Autograd) -> None:
+        self._walk = walk
+        self._autograd = autograd
+
+    def name(self, name: str) -> Value:
+        """What a name holds: a local, else what the module level binds, else a builtin."""
+        walk = self._walk
+        value = walk.now().names.get(name)
+        if value is not None:
+            self._use(value, name)
+            return value
+        if name in _CONSTANTS:
+            return walk.things.scalar(Plain.OTHER, constant=_CONSTANTS[name])
+        if name == "None":
+            return walk.things.scalar(Plain.NONE)
+        file = walk.file
+        dotted = file.imports.resolve(name)
+        if dotted is not None:
+            return self._dotted(name, dotted)
+        if name in file.skeleton.definitions:
+            definition = file.skeleton.definitions[name]
+            return frozenset((walk.things.make(Function, ("function", name), name, definition=definition),))
+        outline = file.classes.outline(name)
+        if outline is not None:
+            return frozenset((walk.things.make(ClassThing, ("class", name), name, outline=outline),))
+        for candidate in file.imports.starred(name):
+            if effect(candidate) or module(candidate) or op(candidate):
+                return self._dotted(name, candidate)
+        if name in _BUILTINS:
+            return self._dotted(name, f"builtins.{name}")
+        return frozenset((self.entry((f"::{name}",), name),))
+
+    def entry(self, path: tuple[str, ...], place: str) -> Thing:
+        """The thing that the caller has at a place."""
+        return self._walk.opaque(("entry", path), place)
+
+    def bind(self, name: str, value: Value, node: cst.CSTNode) -> None:
+        """A local name is assigned."""
+        walk = self._walk
+        if name in walk.globals:
+            self.keep(NOTHING, value, node, anyway=True)
+        walk.state = walk.now().with_name(name, value)
+
+    def bind_dotted(self, name: str, dotted: str) -> None:
+        """An import inside the unit."""
+        self._walk.state = self._walk.now().with_name(name, self._dotted(name, canonical(dotted)))
+
+    def attribute(self, thing: Thing, name: str, node: cst.CSTNode) -> Value:
+        """What an attribute of a thing holds."""
+        walk = self._walk
+        match thing:
+            case Dotted():
+                return self._dotted(f"{thing.place}.{name}", canonical(f"{thing.name}.{name}"))
+            case Module() if name == "training":
+                # Kept with the number, so that train(was_training) can put it back.
+                return walk.things.scalar(Plain.OTHER, constant=walk.now().module(thing))
+            case Scalar():
+                return walk.things.scalar(thing.kind, reads=thing.reads)
+            case Tensor() | Opaque() if name in _METADATA:
+                return walk.things.scalar(Plain.NUMBER)
+            case Tensor() if name == "grad":
+                return self._autograd.result(node, Grad.NO, [])
+            case Tensor():
+                facts = walk.now().tensor(thing)
+                return self._autograd.result(node, facts.grad, [thing], born=facts.born, summing=True)
+            case ClassThing() if thing.outline is not None and name in thing.outline.methods:
+                definition = thing.outline.methods[name]
+                key = ("function", definition.qualname)
+                return frozenset((walk.things.make(Function, key, definition.qualname, definition=definition),))
+        return self.slot(thing, f".{name}")
+
+    def element(self, container: Container, slot: str) -> Value:
+        """One element of a container; all of them where the index is not known."""
+        exact = self._walk.now().heap.get((container, slot))
+        if slot != "[*]" and exact is not None:
+            return exact
+        return NOTHING.union(*(value for name, value in self._autograd.slots(container) if name[0] == "["))
+
+    def slot(self, thing: Thing, slot: str) -> Value:
+        """What an attribute (".x") or element ("[0]") of a thing holds, made up when nobody has stored it."""
+        walk = self._walk
+        if isinstance(thing, Container):
+            return self.element(thing, slot)
+        stored = walk.now().heap.get((thing, slot))
+        return frozenset((self._child(thing, slot),)) if stored is None else stored
+
+    def store_attribute(self, base: Value, name: str, value: Value, node: cst.CSTNode) -> None:
+        """`base.name = value`."""
+        walk = self._walk
+        for thing in base:
+            if name == "requires_grad" and isinstance(thing, Tensor | Opaque | Module):
+                self.require_grad(thing, wanted=_constant(value), node=node)
+                continue
+            if name == "training" and isinstance(thing, Module):
+                mode = {True: Mode.TRAIN, False: Mode.EVAL}.get(_constant(value), Mode.CALLER)  # type: ignore[call-overload]
+                walk.set_mode(thing, mode, walk.site(node))
+                continue
+            walk.state = walk.now().with_slot(thing, f".{name}", value)
+        outside = frozenset(thing for thing in base if not isinstance(thing, Container))
+        if outside and name != "grad":
+            self.keep(outside, value, node)
+
+    def put(self, container: Container, slot: str, value: Value, node: cst.CSTNode) -> None:
+        """An element is stored; the others stay."""
+        walk = self._walk
+        known = walk.now().heap.get((container, slot)) or NOTHING
+        walk.state = walk.now().with_slot(container, slot, known | value if slot == "[*]" else value)
+        if container.kind == "kept":
+            self.keep(NOTHING, value, node, anyway=True)
+
+    def keep(self, where: Value, value: Value, node: cst.CSTNode, *, anyway: bool = False) -> None:
+        """A value is stored where it outlives the walk: in an attribute, a stranger, a caller's list."""
+        walk = self._walk
+        if not where and not anyway:
+            return
+        born: frozenset[object] = frozenset()
+        for thing in self.within(value):
+            born |= walk.now().tensor(thing).born
+            path = path_of(thing)
+            if path is not None:
+                walk.records.keeps.add(path)
+        regions = frozenset(region for region in walk.known_regions if region in born)
+        if regions:
+            walk.tell(Escaped(regions, walk.site(node), "is stored"))
+
+    def require_grad(self, thing: Thing, *, wanted: object, node: cst.CSTNode) -> None:
+        """requires_grad was set: a module freezes, a tensor becomes a leaf or stops being one."""
+        walk = self._walk
+        state = walk.now()
+        holder = thing.holder if isinstance(thing, Tensor) else None
+        module_thing = thing if isinstance(thing, Module) else holder
+        if isinstance(module_thing, Module):
+            facts = state.module(module_thing)
+            walk.state = state.with_module(module_thing, replace(facts, frozen=wanted is False))
+            return
+        known = state.tensor(thing)
+        if known.born:
+            walk.tell(Escaped(known.born, walk.site(node), "gets requires_grad"))
+        grad = Grad.YES if wanted is True else Grad.NO if wanted is False else Grad.UNKNOWN
+        walk.state = walk.now().with_tensor(thing, TensorFacts(grad, known.storages, born=known.born))
+
+    def within(self, value: Value) -> list[Thing]:
+        """The tensors of a value, and of the containers in it to any depth."""
+        found: list[Thing] = []
+        seen: set[Thing] = set()
+        stack = list(value)
+        while stack:
+            thing = stack.pop()
+            if thing in seen:
+                continue
+            seen.add(thing)
+            if isinstance(thing, Tensor | Opaque):
+                found.append(thing)
+            elif isinstance(thing, Container):
+                stack.extend(inner for _, held in self._autograd.slots(thing) for inner in held)
+        return found
+
+    def reads_within(self, value: Value) -> frozenset[Site]:
+        """The `.item()` calls that a value and the containers in it come from."""
+        reads = reads_of(value)
+        seen: set[Thing] = set()
+        stack = [thing for thing in value if isinstance(thing, Container)]
+        while stack:
+            thing = stack.pop()
+            if isinstance(thing, Container) and thing not in seen:
+                seen.add(thing)
+                for _, held in self._autograd.slots(thing):
+                    reads |= reads_of(held)
+                    stack.extend(inner for inner in held if isinstance(inner, Container))
+        return reads
+
+    def _dotted(self, place: str, dotted: str) -> Value:
+        return frozenset((self._walk.things.make(Dotted, ("dotted", dotted), place, dotted, name=dotted),))
+
+    def _use(self, value: Value, name: str) -> None:
+        """A tensor of a region that is over is mentioned: it has left the region."""
+        walk = self._walk
+        if walk.rehearsing or len(walk.known_regions) == len(walk.now().regions):
+            return
+        for thing in self.within(value):
+            outside = walk.now().tensor(thing).born - walk.now().born
+            if outside:
+                walk.tell(UsedOutside(outside, name))
+
+    def _child(self, parent: Thing, slot: str) -> Thing:
+        walk = self._walk
+        path = path_of(parent)
+        key: object = ("entry", (*path, slot)) if path is not None else (parent.key, slot)
+        name = slot[1:] if slot[0] == "." else slot
+        place = f"{parent.place}{slot}" if parent.place else name
+        owner = parent.cls if isinstance(parent, Module | Instance) else None
+        if owner is not None and slot[0] == ".":
+            known = self._declared(parent, owner, name, key, place)
+            if known is not None:
+                return known
+        if isinstance(parent, Module) and name in ("weight", "bias"):
+            return walk.things.make(Tensor, key, place, leaf=True, holder=parent)
+        if isinstance(parent, Module) and (slot[0] == "[" or name == "module"):
+            return walk.module(key, place, parent=parent)
+        thing = walk.opaque(key, place, parent)
+        if isinstance(thing, Opaque) and key in walk.evidence.graphs and walk.now().tensors.get(thing) is None:
+            grad = Grad.NO if walk.now().grad_mode.surely_off else Grad.YES
+            facts = replace(walk.now().tensor(thing), grad=grad)
+            walk.state = walk.now().with_tensor(thing, facts)
+        return thing
+
+    def _declared(self, parent: Thing, owner: str, name: str, key: object, place: str) -> Thing | None:
+        """The attribute as the class of this source declares it."""
+        walk = self._walk
+        classes = walk.file.classes
+        owned = isinstance(parent, Module) and parent.owned
+        for value in classes.attribute(owner, name):
+            if not isinstance(value, Construct):
+                continue
+            made = classes.made(value)
+            if made is not None:
+                return walk.things.make(
+                    Module,
+                    key,
+                    place,
+                    cls=made.cls,
+                    sensitivity=made.sensitivity,
+                    parent=parent,
+                    owned=owned,
+                    parameters=made.parameters,
+                    inplace=made.inplace,
+                )
+            dotted = walk.file.imports.resolve(value.callee) or value.callee
+            if canonical(dotted) == "torch.nn.parameter.Parameter":
+                return walk.things.make(Tensor, key, place, leaf=True, holder=parent)
+        uses = classes.uses(owner, name)
+        is_layer = isinstance(parent, Module) and "()" in uses and classes.method(owner, name) is None
+        if is_layer or uses & _MODULE_METHODS:
+            return walk.module(key, place, parent=parent, owned=owned)
+        return None
+
+
+def _constant(value: Value) -> object:
+    if len(value) == 1:
+        (thing,) = value
+        if isinstance(thing, Scalar):
+            return thing.constant
+    return None

@@ -1,0 +1,212 @@
+"""Modules: building them, setting their mode, running them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from torchlint.flow.classes import make
+from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
+from torchlint.flow.events import Computed, Escaped, Forward
+from torchlint.flow.state import ModuleFacts
+from torchlint.flow.things import NOTHING, Container, Module, Opaque, Thing, Value
+from torchlint.flow.walk import path_of, tensors
+from torchlint.tables import Layer, Saves, module
+from torchlint.tables.effects import says
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from torchlint.flow.autograd import Arguments, Autograd
+    from torchlint.flow.closures import Closures
+    from torchlint.flow.places import Places
+    from torchlint.flow.walk import Walk
+
+
+class Running:
+    """What is done to the modules of one walk."""
+
+    def __init__(self, walk: Walk, autograd: Autograd, places: Places, closures: Closures) -> None:
+        self._walk = walk
+        self._autograd = autograd
+        self._places = places
+        self._closures = closures
+
+    def build(self, layer: Layer, arguments: Arguments, node: cst.CSTNode) -> Value:
+        """A layer of torch.nn is constructed."""
+        from torchlint.flow.autograd import described
+
+        children = [thing for value in arguments.all() for thing in self._modules_within(value)]
+        unknown = any(isinstance(thing, Opaque) for value in arguments.all() for thing in value)
+        parts = [child.sensitivity for child in children]
+        if unknown or arguments.starred and not children:
+            parts.append(Sensitivity.UNKNOWN)
+        made = make(layer, *described(arguments), parts)
+        thing = self.fresh(
+            node, made.cls, made.sensitivity, parameters=made.parameters, inplace=made.inplace, mode=Mode.TRAIN
+        )
+        for number, child in enumerate(children):
+            self._walk.state = self._walk.now().with_slot(thing, f"[{number}]", frozenset((child,)))
+        return frozenset((thing,))
+
+    def fresh(
+        self,
+        node: cst.CSTNode,
+        cls: str | None,
+        sensitivity: Sensitivity,
+        *,
+        parameters: bool | None,
+        mode: Mode,
+        inplace: bool = False,
+        facts: ModuleFacts | None = None,
+    ) -> Module:
+        """A module that exists from here on; a fresh one trains."""
+        walk = self._walk
+        site = walk.site(node)
+        thing = walk.things.make(
+            Module,
+            (node, "module"),
+            "",
+            (cls, sensitivity),
+            cls=cls,
+            sensitivity=sensitivity,
+            built=site,
+            parameters=parameters,
+            inplace=inplace,
+        )
+        if facts is None:
+            facts = ModuleFacts(mode, site if Mode.TRAIN in mode else None)
+        walk.state = walk.now().with_module(thing, facts)
+        if walk.now().regions:
+            walk.tell(Escaped(walk.now().born, site, "a module is built inside"))
+        return thing
+
+    def copy(self, original: Module, node: cst.CSTNode) -> Module:
+        """A deep copy: its own parameters, the mode of the original."""
+        facts = self._walk.now().module(original)
+        if original.owned:
+            facts = replace(facts, mode=Mode.CALLER)
+        copied = self.fresh(
+            node, original.cls, original.sensitivity, parameters=original.parameters, mode=facts.mode, facts=facts
+        )
+        return copied
+
+    def switch(self, thing: Module, mode: Mode, node: cst.CSTNode) -> None:
+        """eval(), train(), train(flag)."""
+        self._walk.set_mode(thing, mode, self._walk.site(node))
+
+    def restore(self, thing: Module, facts: ModuleFacts, node: cst.CSTNode) -> None:
+        """train(was_training): the mode that was read earlier."""
+        walk = self._walk
+        walk.set_mode(thing, facts.mode, walk.site(node))
+        walk.state = walk.now().with_module(thing, replace(facts, frozen=walk.now().module(thing).frozen))
+
+    def freeze(self, thing: Module, *, frozen: bool) -> None:
+        """requires_grad_(False) on a module."""
+        walk = self._walk
+        walk.state = walk.now().with_module(thing, replace(walk.now().module(thing), frozen=frozen))
+
+    def forward(self, thing: Module, arguments: Arguments, node: cst.Call, place: str) -> Value:
+        """A module runs."""
+        walk = self._walk
+        state = walk.now()
+        facts = state.module(thing)
+        self.ran(thing, facts, node, place)
+        operands = [item for value in arguments.all() for item in self._places.within(value)]
+        learns = thing.parameters is not False and not facts.frozen
+        self._autograd.leave_regions([*operands, *([thing] if learns else [])], node, recorded=True)
+        if state.regions:
+            walk.tell(Computed(state.born, walk.site(node)))
+            if thing.cls is not None and walk.file.classes.fills_itself(thing.cls):
+                walk.tell(Escaped(state.born, walk.site(node), "is stored by the module"))
+        grad = self._grad(thing, facts, arguments)
+        modules = frozenset((thing,)) if grad is not Grad.NO else frozenset()
+        layer = module(thing.cls) if thing.cls is not None and thing.cls.startswith("torch.nn.") else None
+        if layer is None:
+            return self._autograd.result(node, grad, operands, modules=modules)
+        return self._layer(layer, thing, grad, arguments, operands, node, modules)
+
+    def ran(self, thing: Module, facts: ModuleFacts, node: cst.CSTNode, place: str) -> None:
+        """Tell of a forward without gradients; note one that the caller decides about."""
+        walk = self._walk
+        state = walk.now()
+        path = path_of(thing)
+        if path is not None:
+            if not state.grad_mode.surely_off:
+                walk.records.run(path, facts)
+            elif Mode.CALLER in facts.mode:
+                walk.records.asks.add(path)
+        if not state.grad_mode.surely_off:
+            return
+        walk.tell(
+            Forward(
+                walk.site(node),
+                thing,
+                place,
+                facts.mode,
+                facts.trained_at,
+                facts.explicit,
+                state.regions[-1] if state.regions else None,
+                self.evaluates(),
+            )
+        )
+
+    def evaluates(self) -> bool:
+        """Whether the function being walked says evaluation by its name."""
+        names = self._closures.names or [self._walk.unit.name.rpartition(".")[2]]
+        words = says("function", names[-1])
+        return "evaluation" in words and "training" not in words
+
+    def _grad(self, thing: Module, facts: ModuleFacts, arguments: Arguments) -> Grad:
+        mode = self._walk.now().grad_mode
+        if mode.surely_off:
+            return Grad.NO
+        if thing.parameters is False or facts.frozen:
+            return self._autograd.joint_grad(arguments.all())
+        if mode is GradMode.CALLER and self.evaluates():
+            return Grad.UNKNOWN  # an evaluation is mostly called without gradients
+        return Grad.YES if mode.surely_on else Grad.EITHER
+
+    def _layer(
+        self,
+        layer: Layer,
+        thing: Module,
+        grad: Grad,
+        arguments: Arguments,
+        operands: list[Thing],
+        node: cst.CSTNode,
+        modules: frozenset[Module],
+    ) -> Value:
+        walk = self._walk
+        bound = dict(zip(layer.forward, arguments.positional, strict=False))
+        saved: set[Thing] = set()
+        for item in layer.saves:
+            value = bound.get(item.arg, NOTHING)
+            when = [name for name in item.when if name != "parameters"]
+            if item.sometimes or (when and not any(self._autograd.grad_of(bound.get(name, NOTHING)) is Grad.YES for name in when)):
+                continue
+            saved |= {storage for operand in self._places.within(value) for storage in walk.now().tensor(operand).storages}
+        saves_result = layer.saves_result is Saves.YES and not layer.saved_outputs
+        first = arguments.positional[0] if arguments.positional else NOTHING
+        if thing.inplace and tensors(first):
+            return self._autograd.overwrite(first, grad, saved, node, thing.place or "the input", saves_result=saves_result)
+        return self._autograd.result(node, grad, operands, saved=saved, saves_result=saves_result, modules=modules)
+
+    def _modules_within(self, value: Value) -> list[Module]:
+        found: list[Module] = []
+        for thing in value:
+            if isinstance(thing, Module):
+                found.append(thing)
+            elif isinstance(thing, Container):
+                for _, inner in self._autograd.slots(thing):
+                    found.extend(self._modules_within(inner))
+        return found
+
+
+def is_module_like(thing: Thing) -> bool:
+    """Whether an unknown thing, called, is taken for a module by its name or its holder."""
+    if not isinstance(thing, Opaque):
+        return False
+    return isinstance(thing.parent, Module) or "module" in says("place", thing.place)
+
+

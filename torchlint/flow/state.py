@@ -1,0 +1,176 @@
+"""What is known at one point of one unit: places -> things -> facts. Never changed, only joined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torchlint.flow.domain import Grad, GradMode, Mode
+from torchlint.flow.events import Region, Site
+from torchlint.flow.graph import Graph, Sites
+from torchlint.flow.persistent import PersistentMap
+from torchlint.flow.things import Module, Opaque, Tensor, Thing, Value
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFacts:
+    """The mode of a module; `explicit` when train() was called, not only a fresh module built."""
+
+    mode: Mode
+    trained_at: Site | None = None
+    explicit: bool = False
+    frozen: bool = False
+
+    def join(self, other: ModuleFacts) -> ModuleFacts:
+        """What either may be."""
+        return ModuleFacts(
+            self.mode | other.mode,
+            self.trained_at or other.trained_at,
+            self.explicit or other.explicit,
+            self.frozen and other.frozen,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TensorFacts:
+    """What a tensor carries.
+
+    `storages` it may lie in, `nodes` that made it, `born` the regions it was created in,
+    `sources` the unknown things whose grad decides where `grad` is unknown, `parts` the
+    tensors that a loss was summed from, `modules` whose results are in it.
+    """
+
+    grad: Grad
+    storages: frozenset[Thing]
+    nodes: Sites = frozenset()
+    born: frozenset[Region] = frozenset()
+    sources: frozenset[Thing] = frozenset()
+    parts: frozenset[Thing] = frozenset()
+    modules: frozenset[Module] = frozenset()
+
+    def join(self, other: TensorFacts) -> TensorFacts:
+        """What either may be."""
+        return TensorFacts(
+            self.grad | other.grad,
+            self.storages | other.storages,
+            self.nodes | other.nodes,
+            self.born | other.born,
+            self.sources | other.sources,
+            self.parts | other.parts,
+            self.modules | other.modules,
+        )
+
+
+UNSET = ModuleFacts(Mode.CALLER)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is known at one point of one function; `with_…` gives a new one."""
+
+    names: PersistentMap[str, Value]
+    heap: PersistentMap[tuple[Thing, str], Value]
+    modules: PersistentMap[Thing, ModuleFacts]
+    tensors: PersistentMap[Thing, TensorFacts]
+    graph: Graph
+    grad_mode: GradMode
+    regions: tuple[Region, ...]
+
+    @classmethod
+    def empty(cls, grad_mode: GradMode) -> State:
+        """Nothing known but the grad mode."""
+        return cls(PersistentMap(), PersistentMap(), PersistentMap(), PersistentMap(), Graph.empty(), grad_mode, ())
+
+    def with_name(self, name: str, value: Value) -> State:
+        """A local name holds a value."""
+        return replace(self, names=self.names.set(name, value))
+
+    def with_slot(self, thing: Thing, slot: str, value: Value) -> State:
+        """An attribute (".x") or element ("[0]", "[*]") of a thing holds a value."""
+        return replace(self, heap=self.heap.set((thing, slot), value))
+
+    def with_module(self, module: Thing, facts: ModuleFacts) -> State:
+        """A module is in this mode, whatever held before."""
+        return replace(self, modules=self.modules.set(module, facts))
+
+    def with_tensor(self, tensor: Thing, facts: TensorFacts) -> State:
+        """A tensor has these facts."""
+        return replace(self, tensors=self.tensors.set(tensor, facts))
+
+    def with_graph(self, graph: Graph) -> State:
+        """The graph has grown or was written."""
+        return replace(self, graph=graph)
+
+    def with_switch(self, grad_mode: GradMode, regions: tuple[Region, ...]) -> State:
+        """The grad mode and the regions around."""
+        if self.grad_mode is grad_mode and self.regions == regions:
+            return self
+        return replace(self, grad_mode=grad_mode, regions=regions)
+
+    def module(self, module: Thing) -> ModuleFacts:
+        """The facts of a module: its own, else those of whatever holds it."""
+        thing: Thing | None = module
+        while thing is not None:
+            facts = self.modules.get(thing)
+            if facts is not None:
+                return facts
+            thing = thing.parent if isinstance(thing, Module) else None
+        return UNSET
+
+    def tensor(self, thing: Thing) -> TensorFacts:
+        """The facts of a tensor, or of an unknown thing taken for one."""
+        facts = self.tensors.get(thing)
+        if facts is None:
+            itself = frozenset((thing,))
+            if isinstance(thing, Tensor) and thing.leaf:
+                return TensorFacts(Grad.YES, itself)
+            if isinstance(thing, Opaque) and isinstance(thing.parent, Opaque):
+                return replace(self.tensor(thing.parent), storages=itself)
+            facts = TensorFacts(Grad.UNKNOWN, itself, sources=itself)
+        return facts
+
+    @property
+    def born(self) -> frozenset[Region]:
+        """The regions that a tensor made here is born in."""
+        return frozenset(self.regions)
+
+    def join(self, other: State) -> State:
+        """What holds on either of two paths."""
+        if self is other:
+            return self
+        shared = 0
+        for mine, theirs in zip(self.regions, other.regions, strict=False):
+            if mine != theirs:
+                break
+            shared += 1
+        return State(
+            self.names.join(other.names, _union),
+            self.heap.join(other.heap, _union),
+            self._join_modules(other),
+            self.tensors.join(other.tensors, TensorFacts.join),
+            self.graph.join(other.graph),
+            self.grad_mode | other.grad_mode,
+            self.regions[:shared],
+        )
+
+    def _join_modules(self, other: State) -> PersistentMap[Thing, ModuleFacts]:
+        def alone(thing: Thing, facts: ModuleFacts) -> ModuleFacts:
+            # Built on one path only: there is nothing to join with. Else the other path has it
+            # as its holder or its caller left it.
+            if isinstance(thing, Module) and thing.built is not None and thing.parent is None:
+                return facts
+            lacking = other if self.modules.get(thing) is not None else self
+            return facts.join(lacking.module(thing))
+
+        return self.modules.join(other.modules, ModuleFacts.join, alone)
+
+
+def join(states: list[State]) -> State | None:
+    """The join of any number of paths; None when there is none: unreachable."""
+    joined: State | None = None
+    for state in states:
+        joined = state if joined is None else joined.join(state)
+    return joined
+
+
+def _union(mine: Value, theirs: Value) -> Value:
+    return mine | theirs

@@ -1,0 +1,121 @@
+"""What a function does to its arguments and returns: frozen, made once, read by every caller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
+from torchlint.flow.events import Site
+from torchlint.flow.state import ModuleFacts
+from torchlint.flow.things import Plain
+
+# A place seen from inside a function: a parameter, then attributes and elements: ("self", ".model").
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The function runs a module of its caller, under the caller's grad mode."""
+
+    path: Path
+    facts: ModuleFacts
+
+
+@dataclass(frozen=True, slots=True)
+class SamePlace:
+    """It returns what stands at a place of the caller."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleShape:
+    """It returns a module that it built, in a known mode."""
+
+    cls: str | None
+    sensitivity: Sensitivity
+    parameters: bool | None
+    facts: ModuleFacts
+
+
+@dataclass(frozen=True, slots=True)
+class TensorShape:
+    """It returns a tensor; where `grad` is unknown, the tensors at `sources` decide."""
+
+    grad: Grad
+    sources: frozenset[Path]
+    modules: frozenset[Path]
+
+
+@dataclass(frozen=True, slots=True)
+class PlainShape:
+    """It returns a value without graph."""
+
+    kind: Plain
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceShape:
+    """It returns an object of a class of the source."""
+
+    cls: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerShape:
+    """It returns a tuple, list or dict; elements by slot."""
+
+    kind: str
+    slots: tuple[tuple[str, tuple[Shape, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownShape:
+    """It returns something unknown."""
+
+
+Shape = SamePlace | ModuleShape | TensorShape | PlainShape | InstanceShape | ContainerShape | UnknownShape
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a caller needs to know of a function of the same source."""
+
+    parameters: tuple[str, ...]
+    returns: tuple[Shape, ...] = (UnknownShape(),)
+    modes: tuple[tuple[Path, ModuleFacts], ...] = ()
+    built: tuple[tuple[Path, ModuleShape], ...] = ()
+    runs: tuple[Run, ...] = ()
+    asks: frozenset[Path] = frozenset()
+    writes: frozenset[Path] = frozenset()
+    saves: frozenset[Path] = frozenset()
+    backwards: frozenset[Path] = frozenset()
+    logs: frozenset[Path] = frozenset()
+    keeps: frozenset[Path] = frozenset()
+    grad_mode: GradMode = GradMode.CALLER
+
+
+UNKNOWN_SUMMARY = Summary(())
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What callers have set up when a function begins, joined over the calls that were seen."""
+
+    modules: tuple[tuple[Path, ModuleFacts], ...]
+    grad_mode: GradMode
+
+    def join(self, other: Context) -> Context:
+        """What either caller set up."""
+        joined = dict(self.modules)
+        for path, facts in other.modules:
+            known = joined.get(path)
+            joined[path] = facts if known is None else known.join(facts)
+        return Context(tuple(joined.items()), self.grad_mode | other.grad_mode)
+
+
+def settles(facts: ModuleFacts) -> bool:
+    """Whether these facts say anything that the caller did not know before."""
+    return facts.mode is not Mode.CALLER
+
+

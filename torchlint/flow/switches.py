@@ -1,0 +1,147 @@
+"""Grad-mode switches: what no_grad, inference_mode and their like do where they are entered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from torchlint.flow.domain import GradMode
+from torchlint.flow.events import EnterRegion, Escaped, LeaveRegion, Region
+from torchlint.flow.things import Dotted, Switch, Value
+from torchlint.tables.effects import effect
+
+if TYPE_CHECKING:
+    from torchlint.flow.autograd import Arguments
+    from torchlint.flow.walk import Walk
+
+_MODES = {"no_grad": GradMode.NO_GRAD, "inference": GradMode.INFERENCE, "enabled": GradMode.ENABLED}
+
+
+class Switches:
+    """The switches of one walk."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+        self._regions: dict[cst.CSTNode, Region] = {}
+        self._entered: dict[cst.With, list[Region]] = {}
+
+    def made(self, detail: str, dotted: str, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
+        """A switch is constructed; set_grad_enabled takes effect at once."""
+        walk = self._walk
+        flag = arguments.constant("mode", 0)
+        given = bool(arguments.positional or arguments.keywords)
+        mode = _mode(detail, flag, given=given)
+        region = self._region(node, node.func, mode, dotted, "with")
+        if discarded and detail == "flag":
+            if mode.surely_off:
+                statement = self._region(node, node.func, mode, dotted, "statement")
+                walk.state = walk.now().with_switch(mode, (statement,))
+                walk.tell(EnterRegion(statement))
+            else:
+                kept = tuple(item for item in walk.now().regions if item.form != "statement")
+                walk.state = walk.now().with_switch(mode, kept)
+        key = ("switch", node)
+        return frozenset((walk.things.make(Switch, key, "", mode=mode, region=region),))
+
+    def enter(self, value: Value, item: cst.BaseExpression, node: cst.With) -> Value:
+        """A with item is entered; gives what `as` binds."""
+        walk = self._walk
+        if walk.state is None:
+            return value
+        switches = [thing for thing in value if isinstance(thing, Switch)]
+        bare = [thing for thing in value if isinstance(thing, Dotted)]
+        if not switches or bare:
+            return value
+        mode = GradMode(0)
+        for thing in switches:
+            mode |= thing.mode
+        if len(switches) < len(value):
+            mode |= walk.now().grad_mode
+        regions = walk.now().regions
+        region = switches[0].region
+        if GradMode.ENABLED in mode and regions:
+            walk.tell(Escaped(frozenset(regions), walk.site(item), "gradients are enabled inside"))
+        if mode.surely_off and len(value) == 1 and region is not None:
+            regions = (*regions, region)
+            self._begin(region)
+            self._entered.setdefault(node, []).append(region)
+        walk.state = walk.now().with_switch(mode, regions)
+        return value
+
+    def leave(self, node: cst.With) -> None:
+        """A with statement is over."""
+        for region in reversed(self._entered.pop(node, [])):
+            self._walk.tell(LeaveRegion(region))
+
+    def decorated(self, function: cst.FunctionDef) -> Region | None:
+        """The region that a decorator makes of a whole function; an async def is not covered."""
+        if function.asynchronous is not None:
+            return None
+        for decorator in function.decorators:
+            node = decorator.decorator
+            callee = node.func if isinstance(node, cst.Call) else node
+            dotted = self._resolve(callee)
+            known = effect(dotted) if dotted else None
+            if dotted is None or known is None or known.kind != "switch":
+                continue
+            flag, given = None, False
+            if isinstance(node, cst.Call) and node.args:
+                given = True
+                argument = node.args[0].value
+                flag = {"True": True, "False": False}.get(argument.value) if isinstance(argument, cst.Name) else None
+            mode = _mode(known.detail or "", flag, given=given)
+            if mode.surely_off:
+                return self._region(node, callee, mode, dotted, "decorator")
+        return None
+
+    def cover(self, region: Region) -> None:
+        """The whole walk, from here on, lies in a region."""
+        walk = self._walk
+        self._begin(region)
+        walk.state = walk.now().with_switch(region.mode, (*walk.now().regions, region))
+
+    def _begin(self, region: Region) -> None:
+        if region not in self._walk.known_regions:
+            self._walk.known_regions.append(region)
+        self._walk.tell(EnterRegion(region))
+
+    def _region(
+        self, node: cst.CSTNode, callee: cst.CSTNode, mode: GradMode, dotted: str, form: str
+    ) -> Region:
+        region = self._regions.get(node)
+        if region is None or region.form != form:
+            walk = self._walk
+            text = walk.text(node)
+            region = Region(walk.site(node), walk.site(callee), mode, text, dotted, form)
+            self._regions[node] = region
+        return region
+
+    def _resolve(self, callee: cst.CSTNode) -> str | None:
+        parts: list[str] = []
+        while isinstance(callee, cst.Attribute):
+            parts.append(callee.attr.value)
+            callee = callee.value
+        if not isinstance(callee, cst.Name):
+            return None
+        spelled = ".".join([callee.value, *reversed(parts)])
+        imports = self._walk.file.imports
+        dotted = imports.resolve(spelled)
+        if dotted is None:
+            starred = [name for name in imports.starred(spelled) if effect(name)]
+            dotted = starred[0] if starred else None
+        return dotted
+
+
+def _mode(detail: str, flag: object, *, given: bool) -> GradMode:
+    if detail == "flag":
+        return {True: GradMode.ENABLED, False: GradMode.NO_GRAD}.get(
+            flag if isinstance(flag, bool) else None,  # type: ignore[arg-type]
+            GradMode.ENABLED | GradMode.NO_GRAD,
+        )
+    if detail == "inference" and given:
+        if flag is False:
+            return GradMode.ENABLED
+        if flag is not True:
+            return GradMode.ENABLED | GradMode.INFERENCE
+    return _MODES[detail]

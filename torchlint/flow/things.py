@@ -1,0 +1,175 @@
+"""What a place can hold: things, named by the node that made them, so that there are finitely many.
+
+A thing never changes; what is true of it at one point stands in the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from torchlint.flow.domain import GradMode, Sensitivity
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from torchlint.flow.events import Region, Site
+    from torchlint.skeleton import ClassOutline, Definition
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Thing:
+    """Something a place holds; `key` names it, `place` is how the source spells it."""
+
+    key: object
+    place: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opaque(Thing):
+    """Something unknown: a parameter, or what a stranger returned. It may be a tensor."""
+
+    parent: Thing | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor(Thing):
+    """A tensor; `leaf` when it is a parameter, which requires grad until something says otherwise.
+
+    `holder` is the module whose parameter it is.
+    """
+
+    leaf: bool = False
+    holder: Thing | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Module(Thing):
+    """An nn.Module.
+
+    `parent` is the module or object that holds it; `owned` when its mode is the business of
+    whoever uses the class that is being read; `parameters` is None where nobody can say.
+    """
+
+    cls: str | None = None
+    sensitivity: Sensitivity = Sensitivity.UNKNOWN
+    parent: Thing | None = None
+    built: Site | None = None
+    owned: bool = False
+    parameters: bool | None = None
+    weak: bool = False  # taken for a module by its name alone
+    inplace: bool = False  # built with inplace=True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instance(Thing):
+    """An object of a class of this file that is no module; its attributes stand in the heap."""
+
+    cls: str | None = None
+
+
+class Plain(Enum):
+    """Kinds of values that are no tensor and keep no graph."""
+
+    NUMBER = "number"
+    TEXT = "text"
+    NONE = "none"
+    ARRAY = "array"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scalar(Thing):
+    """A number, text, array or None; `reads` are the `.item()` calls that it comes from."""
+
+    kind: Plain = Plain.OTHER
+    reads: frozenset[Site] = frozenset()
+    constant: object = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Container(Thing):
+    """A list, tuple, dict or set made in this unit; its elements stand in the heap."""
+
+    kind: str = "list"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Function(Thing):
+    """A function of this file."""
+
+    definition: Definition | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Closure(Thing):
+    """A nested function or lambda of the unit that is being walked."""
+
+    node: cst.FunctionDef | cst.Lambda | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassThing(Thing):
+    """A class of this file."""
+
+    outline: ClassOutline | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dotted(Thing):
+    """Something imported, by its dotted name."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bound(Thing):
+    """An attribute of a thing, read in order to be called."""
+
+    receiver: Thing | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Switch(Thing):
+    """A grad-mode context manager, not entered yet."""
+
+    mode: GradMode = GradMode.CALLER
+    region: Region | None = None
+
+
+Value = frozenset[Thing]
+NOTHING: Value = frozenset()
+WIDEST = 6  # more alternatives than this are one unknown thing
+
+_T = TypeVar("_T", bound=Thing)
+
+
+class Things:
+    """Makes each thing once per walk: equal key and class give the same object."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Callable[..., Thing], object, object], Thing] = {}
+
+    def make(
+        self, make: Callable[..., _T], key: object, place: str, variant: object = None, /, **facts: Any
+    ) -> _T:
+        """The thing of this class and key; `variant` tells apart what `facts` make different."""
+        full = (make, key, variant)
+        thing = self._made.get(full)
+        if thing is None:
+            thing = self._made[full] = make(key, place, **facts)
+        return thing  # type: ignore[return-value]
+
+    def scalar(self, kind: Plain, *, reads: frozenset[Site] = frozenset(), constant: object = None) -> Value:
+        """A plain value; equal ones are one thing."""
+        marker = (kind, reads, type(constant), constant)
+        return frozenset((self.make(Scalar, "plain", kind.value, marker, kind=kind, reads=reads, constant=constant),))
+
+
+def widen(values: Iterable[Value], unknown: Callable[[], Thing]) -> Value:
+    """The union of values, or one unknown thing where it would grow too wide."""
+    union: Value = NOTHING.union(*values)
+    return union if len(union) <= WIDEST else frozenset((unknown(),))

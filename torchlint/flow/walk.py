@@ -1,0 +1,197 @@
+"""One walk over one unit: the state as it moves, what was heard, and what is written down for callers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from torchlint.flow.domain import Grad, GradMode, Mode
+from torchlint.flow.events import Event, Region, Site
+from torchlint.flow.state import ModuleFacts, State, TensorFacts
+from torchlint.flow.summary import Path, Run
+from torchlint.flow.things import Module, Opaque, Scalar, Tensor, Thing, Things, Value
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from torchlint.flow.file import FileFlow
+    from torchlint.units import Unit
+
+
+class Evidence:
+    """What later use tells of earlier things, by their keys: gathered in one walk, used in the next."""
+
+    def __init__(self) -> None:
+        self.modules: set[object] = set()
+        self.graphs: set[object] = set()
+
+    def size(self) -> int:
+        """How much there is; it only grows."""
+        return len(self.modules) + len(self.graphs)
+
+
+class Records:
+    """What a walk saw of the places that belong to the caller; becomes the summary."""
+
+    def __init__(self) -> None:
+        self.runs: dict[Path, ModuleFacts] = {}
+        self.asks: set[Path] = set()
+        self.writes: set[Path] = set()
+        self.saves: set[Path] = set()
+        self.backwards: set[Path] = set()
+        self.logs: set[Path] = set()
+        self.keeps: set[Path] = set()
+        self.returned: Value = frozenset()
+        self.yields = False
+        self.asks_grad_mode = False  # a number is read of a tensor that requires grad if the caller lets it
+
+    def run(self, path: Path, facts: ModuleFacts) -> None:
+        """A module of the caller ran under the caller's grad mode."""
+        known = self.runs.get(path)
+        self.runs[path] = facts if known is None else known.join(facts)
+
+    def all_runs(self) -> tuple[Run, ...]:
+        """Every run, in the order of the walk."""
+        return tuple(Run(path, facts) for path, facts in self.runs.items())
+
+
+class Walk:
+    """What every part of the engine shares while one unit is walked."""
+
+    def __init__(
+        self,
+        file: FileFlow,
+        unit: Unit,
+        evidence: Evidence,
+        grad_mode: GradMode,
+        listener: Callable[[Event], None] | None,
+    ) -> None:
+        self.file = file
+        self.unit = unit
+        self.evidence = evidence
+        self.things = Things()
+        self.records = Records()
+        self.state: State | None = State.empty(grad_mode)
+        self.rehearsing = 0 if listener else 1
+        self.globals: set[str] = set()
+        self.known_regions: list[Region] = []
+        self._listener = listener
+        self._sites: dict[cst.CSTNode, Site] = {}
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Nothing is told while this lasts."""
+        self.rehearsing += 1
+        yield
+        self.rehearsing -= 1
+
+    def tell(self, event: Event) -> None:
+        """Let the rules hear an event, unless this is a rehearsal."""
+        if not self.rehearsing and self._listener is not None:
+            self._listener(event)
+
+    def now(self) -> State:
+        """The state, where the walk has made sure that a path arrives."""
+        assert self.state is not None
+        return self.state
+
+    def join_with(self, state: State | None) -> None:
+        """Another path comes together with this one."""
+        if self.state is None:
+            self.state = state
+        elif state is not None:
+            self.state = self.state.join(state)
+
+    def site(self, node: cst.CSTNode) -> Site:
+        """The site of a node of this unit."""
+        site = self._sites.get(node)
+        if site is None:
+            site = self._sites[node] = Site(self.unit, node)
+        return site
+
+    def text(self, node: cst.CSTNode) -> str:
+        """The source text of a node, for messages."""
+        return " ".join(self.unit.text(node).split())
+
+    def opaque(self, key: object, place: str = "", parent: Thing | None = None) -> Thing:
+        """An unknown thing, or the module that its later use showed it to be."""
+        if key in self.evidence.modules:
+            return self.module(key, place, parent=parent)
+        return self.things.make(Opaque, key, place, parent=parent)
+
+    def unknown(self, node: cst.CSTNode, place: str = "", role: str = "") -> Value:
+        """A fresh unknown thing, named by the node that made it, born in the regions around."""
+        thing = self.opaque((node, role), place)
+        if not isinstance(thing, Module):
+            grad = Grad.UNKNOWN
+            if thing.key in self.evidence.graphs and not self.now().grad_mode.surely_off:
+                grad = Grad.YES
+            elif self.now().grad_mode.surely_off:
+                grad = Grad.NO
+            sources = frozenset((thing,)) if grad is Grad.UNKNOWN else frozenset()
+            facts = TensorFacts(grad, frozenset((thing,)), born=self.now().born, sources=sources)
+            self.state = self.now().with_tensor(thing, facts)
+        return frozenset((thing,))
+
+    def module(
+        self, key: object, place: str, *, parent: Thing | None = None, weak: bool = False, owned: bool = False
+    ) -> Module:
+        """A module of unknown class that nobody built here."""
+        if isinstance(parent, Module):
+            owned = owned or parent.owned
+        return self.things.make(Module, key, place, parent=parent, weak=weak, owned=owned)
+
+    def believe_module(self, thing: Thing) -> None:
+        """Its use shows an unknown thing to be a module; the next walk knows it from the start."""
+        if isinstance(thing, Opaque):
+            self.evidence.modules.add(thing.key)
+
+    def believe_graph(self, thing: Thing) -> None:
+        """backward was called on it, so it carries a graph; the next walk knows it from the start."""
+        seen: set[Thing] = set()
+        stack = [thing]
+        while stack:
+            part = stack.pop()
+            if part in seen:
+                continue
+            seen.add(part)
+            facts = self.now().tensor(part)
+            if isinstance(part, Opaque | Tensor) and facts.grad is not Grad.NO:
+                self.evidence.graphs.add(part.key)
+            stack.extend(facts.parts)
+
+    def set_mode(self, module: Module, mode: Mode, site: Site | None) -> None:
+        """A module, and with it everything that it holds, goes into a mode."""
+        state = self.now()
+        facts = state.module(module)
+        new = ModuleFacts(mode, site if Mode.TRAIN in mode else None, Mode.TRAIN in mode, facts.frozen)
+        for other, known in state.modules.items():
+            if other is not module and _held_by(other, module):
+                state = state.with_module(other, ModuleFacts(mode, new.trained_at, new.explicit, known.frozen))
+        self.state = state.with_module(module, new)
+
+
+def path_of(thing: Thing) -> Path | None:
+    """Where the caller sees a thing; None for what was made here."""
+    key = thing.key
+    return key[1] if isinstance(key, tuple) and len(key) == 2 and key[0] == "entry" else None
+
+
+def tensors(value: Value) -> list[Thing]:
+    """The things of a value that are or may be tensors."""
+    return [thing for thing in value if isinstance(thing, Tensor | Opaque)]
+
+
+def reads_of(value: Value) -> frozenset[Site]:
+    """The `.item()` calls that a value comes from."""
+    return frozenset().union(*(thing.reads for thing in value if isinstance(thing, Scalar)))
+
+
+def _held_by(thing: Thing, holder: Module) -> bool:
+    parent = thing.parent if isinstance(thing, Module) else None
+    while isinstance(parent, Module):
+        if parent is holder:
+            return True
+        parent = parent.parent
+    return False

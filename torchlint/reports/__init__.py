@@ -1,0 +1,70 @@
+"""The output formats, and what those for people share: colours and the last lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
+
+from torchlint.diagnostic import Diagnostic
+from torchlint.runner import Checked
+
+FORMATS = ("full", "concise", "json")
+
+_STYLES = {
+    "bold": "1",
+    "code": "1;91",
+    "mark": "1;91",
+    "gutter": "1;94",
+    "cause": "1;94",
+    "help": "1;96",
+    "colon": "36",
+    "star": "36",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """The colours of a terminal, or none."""
+
+    colour: bool
+
+    def paint(self, style: str, text: str) -> str:
+        """The text in one of the styles; an empty text stays empty, `plain` adds nothing."""
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.colour and text and style != "plain" else text
+
+
+def render(form: str, results: Sequence[Checked], *, palette: Palette, fixing: bool = False) -> Iterator[str]:
+    """The report on some files, in pieces that end in a line end."""
+    module = import_module(f"torchlint.reports.{form}")
+    write = cast("Callable[..., Iterator[str]]", module.write)
+    yield from write(results, palette=palette, fixing=fixing)
+
+
+def fixable(found: Diagnostic) -> bool:
+    """Whether `--fix` cures it."""
+    return found.fix is not None and found.fix.safe
+
+
+def headline(found: Diagnostic, palette: Palette, *, style: str = "plain") -> str:
+    """The code, a mark where `--fix` cures it, and the message in a style."""
+    star = f"[{palette.paint('star', '*')}] " if fixable(found) else ""
+    return f"{palette.paint('code', found.code)} {star}{palette.paint(style, found.message)}"
+
+
+def summary(results: Iterable[Checked], *, palette: Palette, fixing: bool) -> Iterator[str]:
+    """How many were found, fixed and can be fixed, as ruff says it."""
+    remaining = fixed = curable = 0
+    for result in results:
+        remaining += len(result.diagnostics)
+        fixed += result.fixed
+        curable += sum(map(fixable, result.diagnostics))
+    total = remaining + fixed
+    if not total:
+        yield "All checks passed!\n"
+        return
+    after = f" ({fixed} fixed, {remaining} remaining)" if fixed else ""
+    yield f"Found {total} error{'' if total == 1 else 's'}{after}.\n"
+    if curable and not fixing:
+        yield f"[{palette.paint('star', '*')}] {curable} fixable with `--fix`.\n"

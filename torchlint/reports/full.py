@@ -1,0 +1,55 @@
+"""The report for people: each diagnostic with its code, the places that explain it, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from torchlint.diagnostic import Diagnostic, Span
+from torchlint.reports import Palette, headline, summary
+from torchlint.reports.frame import Frame
+from torchlint.runner import Checked
+from torchlint.source import Source
+
+
+def write(results: Sequence[Checked], *, palette: Palette, fixing: bool) -> Iterator[str]:
+    """Every diagnostic followed by an empty line, then the summary."""
+    for result in results:
+        for found in result.diagnostics:
+            yield from (line.rstrip() + "\n" for line in _diagnostic(found, result.source, palette))
+            yield "\n"
+    yield from summary(results, palette=palette, fixing=fixing)
+
+
+def _diagnostic(found: Diagnostic, source: Source | None, palette: Palette) -> Iterator[str]:
+    yield headline(found, palette, style="bold")
+    frames = []
+    if source is not None:
+        frames = [Frame.around(source, found.span, context=2)]
+        frames += [Frame.around(source, note.span, context=0) for note in found.notes]
+    gutter = max((frame.digits for frame in frames), default=0)
+    yield _place(found.filename, found.span, gutter, palette)
+    for frame in frames[:1]:
+        yield from frame.draw("^", "mark", gutter=gutter, palette=palette)
+    for note, frame in zip(found.notes, frames[1:], strict=False):
+        yield f"{palette.paint('cause', 'note')}: {note.message}"
+        yield _place(found.filename, note.span, gutter, palette)
+        yield from frame.draw("-", "cause", gutter=gutter, palette=palette)
+    margin = " " * (gutter + 1)
+    for word, text in _advice(found):
+        yield f"{margin}{palette.paint('gutter', '=')} {palette.paint('help', word)}: {text}"
+
+
+def _place(filename: str, span: Span, gutter: int, palette: Palette) -> str:
+    arrow = palette.paint("gutter", "-->")
+    return f"{' ' * gutter}{arrow} {filename}:{span.start_line}:{span.start_column + 1}"
+
+
+def _advice(found: Diagnostic) -> Iterator[tuple[str, str]]:
+    if found.help is not None:
+        yield "help", found.help
+    if found.fix is not None and found.fix.title != found.help:
+        yield "help", found.fix.title
+    if found.fix is not None and not found.fix.safe:
+        yield "note", "this fix may change what the program does, so --fix leaves it"
+    if not found.code.startswith("TL0"):
+        yield "help", f"torchlint rule {found.code}"

@@ -1,0 +1,18 @@
+"""The registry of rules: the only list of them."""
+
+from __future__ import annotations
+
+from torchlint.rules.base import Rule
+from torchlint.rules.tl101_missing_eval import MissingEval
+from torchlint.rules.tl201_item_without_detach import ItemWithoutDetach
+from torchlint.rules.tl301_inplace_on_saved import InplaceOnSaved
+from torchlint.rules.tl401_no_grad_for_inference import NoGradForInference
+
+RULES: tuple[type[Rule], ...] = (MissingEval, ItemWithoutDetach, InplaceOnSaved, NoGradForInference)
+
+_BY_WORD = {word: rule for rule in RULES for word in (rule.code, rule.name)}
+
+
+def rule(word: str) -> type[Rule] | None:
+    """The rule with this code or name."""
+    return _BY_WORD.get(word)

@@ -1,0 +1,87 @@
+"""The contract of a rule: what it says of itself, which events it hears, how it reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from torchlint.flow.events import Site
+
+
+class Group(Enum):
+    """What a rule promises: the first four are on by default, the last two off."""
+
+    CORRECTNESS = "correctness"
+    SUSPICIOUS = "suspicious"
+    PERFORMANCE = "performance"
+    LOGGING = "logging"
+    PEDANTIC = "pedantic"
+    NURSERY = "nursery"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Replace the text of a node (`insert=False`) or put text right after it (`insert=True`)."""
+
+    site: Site
+    text: str
+    insert: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cure:
+    """A fix before it has positions; `imports` are dotted names the new text needs bound."""
+
+    title: str
+    changes: tuple[Change, ...]
+    safe: bool
+    imports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule's verdict at a node."""
+
+    code: str
+    name: str
+    site: Site
+    message: str
+    help: str | None = None
+    notes: tuple[tuple[str, Site], ...] = ()
+    cure: Cure | None = None
+
+
+class Rule:
+    """One rule over one unit; subclasses add `visit_<Event>` and `leave_<Event>` methods.
+
+    An instance lives for one unit, so what it gathers in attributes is forgotten at the next.
+    """
+
+    code: ClassVar[str]
+    name: ClassVar[str]
+    group: ClassVar[Group]
+    triggers: ClassVar[tuple[str, ...]]
+    message: ClassVar[str]
+    help: ClassVar[str | None] = None
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+
+    @classmethod
+    def on_by_default(cls) -> bool:
+        """Whether the rule runs when the user selects nothing."""
+        return cls.group not in (Group.PEDANTIC, Group.NURSERY)
+
+    def report(
+        self,
+        site: Site,
+        *,
+        notes: tuple[tuple[str, Site], ...] = (),
+        cure: Cure | None = None,
+        **words: str,
+    ) -> None:
+        """Put a finding at a site; `words` fill the braces of `message`."""
+        message = self.message.format(**words)
+        self.findings.append(Finding(self.code, self.name, site, message, self.help, notes, cure))

@@ -1,0 +1,85 @@
+"""A module's forward runs without gradients while the module may be in training mode."""
+
+from __future__ import annotations
+
+from torchlint.flow.domain import Mode, Sensitivity
+from torchlint.flow.events import Backward, Escaped, Forward, LeaveUnit, Region, Site, Trained
+from torchlint.flow.things import Module
+from torchlint.rules.base import Group, Rule
+
+
+class MissingEval(Rule):
+    """Hears every forward without gradients; decides at the end, when it is known what is trained here."""
+
+    code = "TL101"
+    name = "missing-eval"
+    group = Group.SUSPICIOUS
+    triggers = ("no_grad", "inference_mode", "set_grad_enabled")
+    message = "'{place}' {verb} without gradients in training mode"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._first: dict[tuple[Region | None, Module], Forward] = {}
+        self._trained: set[Module] = set()
+        self._feeding: set[Region] = set()
+        self._trains = False
+
+    def visit_Forward(self, event: Forward) -> None:
+        """Keep the first suspicious forward of a module in a region."""
+        if event.region is None or not _may_train(event):
+            return
+        self._first.setdefault((event.region, event.module), event)
+
+    def visit_Trained(self, event: Trained) -> None:
+        """Remember which modules this unit trains."""
+        self._trained.add(event.module)
+
+    def visit_Backward(self, event: Backward) -> None:
+        """Remember that this unit trains at all."""
+        self._trains = True
+
+    def visit_Escaped(self, event: Escaped) -> None:
+        """Remember the regions whose results feed a loss."""
+        if event.how == "reaches autograd":
+            self._feeding |= event.regions
+
+    def leave_Unit(self, event: LeaveUnit) -> None:
+        """Report what is neither deliberate nor a sample for the other half of a training step."""
+        for (region, module), forward in self._first.items():
+            # Fake samples for a discriminator: the generator itself is trained here.
+            if region in self._feeding and module in self._trained:
+                continue
+            if self._is_deliberate(forward):
+                continue
+            certain = forward.mode is Mode.TRAIN
+            self.report(
+                forward.site,
+                notes=_notes(forward, region),
+                place=forward.place,
+                verb="runs" if certain else "may run",
+            )
+
+    def _is_deliberate(self, forward: Forward) -> bool:
+        # train() was called here, and nothing here trains or says evaluation: Monte Carlo
+        # dropout, or statistics of BatchNorm that are to move.
+        set_here = forward.explicit and forward.trained_at is not None and forward.trained_at.unit is forward.site.unit
+        return set_here and not self._trains and not forward.evaluates
+
+
+def _may_train(event: Forward) -> bool:
+    module = event.module
+    if module.owned or module.sensitivity is Sensitivity.NO:
+        return False
+    if Mode.TRAIN in event.mode:
+        return True
+    return event.mode is Mode.CALLER and event.evaluates
+
+
+def _notes(forward: Forward, region: Region | None) -> tuple[tuple[str, Site], ...]:
+    notes: list[tuple[str, Site]] = []
+    if region is not None:
+        notes.append((f"gradients are off from '{region.switch}' on", region.site))
+    if forward.trained_at is not None:
+        how = "training mode is set here" if forward.explicit else "built here, and a new module is in training mode"
+        notes.append((how, forward.trained_at))
+    return tuple(notes)

@@ -1,0 +1,50 @@
+"""In a log, `.item()` reads a tensor that still requires grad."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from torchlint.flow.domain import Grad
+from torchlint.flow.events import LeaveUnit, Logged, Read, Site
+from torchlint.rules.base import Change, Cure, Group, Rule
+
+
+class ItemWithoutDetach(Rule):
+    """Keeps every read of a tensor with grad until its number reaches a log."""
+
+    code = "TL201"
+    name = "item-without-detach"
+    group = Group.LOGGING
+    triggers = (r"\.item\(",)
+    message = "'{place}.item()' reads a tensor that {verb} requires grad"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reads: dict[Site, Read] = {}
+        self._logged: set[Site] = set()
+
+    def visit_Read(self, event: Read) -> None:
+        """Keep a read of a tensor that is known to require grad on some path."""
+        if Grad.YES in event.grad and Grad.UNKNOWN not in event.grad:
+            known = self._reads.get(event.site)
+            if known is None or known.grad is Grad.YES:
+                self._reads[event.site] = event
+
+    def visit_Logged(self, event: Logged) -> None:
+        """Remember whose number was logged."""
+        self._logged |= event.reads
+
+    def leave_Unit(self, event: LeaveUnit) -> None:
+        """Report the reads whose numbers were logged."""
+        for site, read in self._reads.items():
+            if site in self._logged:
+                certain = read.grad is Grad.YES
+                self.report(site, cure=_cure(site), place=read.place, verb="still" if certain else "may still")
+
+
+def _cure(site: Site) -> Cure | None:
+    call = site.node
+    if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
+        return None
+    receiver = Site(site.unit, call.func.value)
+    return Cure("read the number behind .detach()", (Change(receiver, ".detach()", insert=True),), safe=True)

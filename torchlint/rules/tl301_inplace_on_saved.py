@@ -1,0 +1,42 @@
+"""An in-place write hits a tensor that an operation saved for backward, and backward still reaches it."""
+
+from __future__ import annotations
+
+from torchlint.flow.events import LeaveUnit, Site, StaleSave
+from torchlint.rules.base import Group, Rule
+
+
+class InplaceOnSaved(Rule):
+    """Hears of stale saves; reports each write once, with the operation that saved."""
+
+    code = "TL301"
+    name = "inplace-on-saved"
+    group = Group.CORRECTNESS
+    triggers = (r"\w_\(", r"[-+*/%&|^]=", r"\]\s*=[^=]", r"inplace\s*=", r"\bout\s*=")
+    message = "'{place}' is written in place after '{op}' saved it, so backward {verb}"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._faults: dict[tuple[Site, Site], StaleSave] = {}
+
+    def visit_StaleSave(self, event: StaleSave) -> None:
+        """Keep the pair; certain once is certain."""
+        pair = (event.written, event.saved)
+        if event.certain or pair not in self._faults:
+            self._faults[pair] = event
+
+    def leave_Unit(self, event: LeaveUnit) -> None:
+        """Report each write at its first saving operation."""
+        told: set[Site] = set()
+        for (written, saved), fault in sorted(self._faults.items(), key=lambda item: not item[1].certain):
+            if written in told:
+                continue
+            told.add(written)
+            op = " ".join(saved.unit.text(saved.node).split())
+            self.report(
+                written,
+                notes=((f"'{op}' saves it for backward here", saved),),
+                place=fault.place,
+                op=op,
+                verb="will raise" if fault.certain else "may raise",
+            )

@@ -1,0 +1,320 @@
+"""The outline of a source, read with the standard library's `ast`: cheap, and enough to decide what to parse.
+
+It knows imports, classes with their layers, definitions with their lines, and who calls whom.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from torchlint.errors import UnreadableSource
+from torchlint.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A function or method: its name, the whole lines it owns, its parameters."""
+
+    qualname: str
+    owner: str | None
+    first_line: int
+    last_line: int
+    indent: int
+    node: ast.FunctionDef | ast.AsyncFunctionDef
+
+    @property
+    def name(self) -> str:
+        """The last part of the qualified name."""
+        return self.node.name
+
+    @property
+    def is_static(self) -> bool:
+        """Whether it is a staticmethod, so that no parameter is the object."""
+        return any(dotted(item) == "staticmethod" for item in self.node.decorator_list)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the positional parameters, in order."""
+        arguments = self.node.args
+        return tuple(item.arg for item in (*arguments.posonlyargs, *arguments.args))
+
+    @property
+    def keyword_parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that only keywords reach."""
+        return tuple(item.arg for item in self.node.args.kwonlyargs)
+
+    def stores_on_self(self) -> bool:
+        """Whether the body assigns an attribute of `self`."""
+        return any(
+            self_attribute(target) is not None
+            for node in ast.walk(self.node)
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+        )
+
+    def annotation(self, parameter: str) -> str | None:
+        """The dotted name a parameter is annotated with; `X | None` and `Optional[X]` count as X."""
+        arguments = self.node.args
+        for item in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+            if item.arg == parameter and item.annotation is not None:
+                return _annotated(item.annotation)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Construct:
+    """A call in the outline: `nn.Dropout(0.1)`; arguments are literals, constructs or UNREADABLE."""
+
+    callee: str
+    arguments: tuple[object, ...]
+    keywords: tuple[tuple[str, object], ...]
+
+
+UNREADABLE = object()
+
+
+@dataclass(frozen=True, slots=True)
+class ClassOutline:
+    """A class: its bases as written, its methods, and what its body says about its attributes."""
+
+    name: str
+    bases: tuple[str, ...]
+    methods: dict[str, Definition]
+    node: ast.ClassDef = field(repr=False)
+
+    def attributes(self) -> dict[str, list[object]]:
+        """For each `self.x = …` in any method, the constructs and literals assigned."""
+        found: dict[str, list[object]] = {}
+        for target, value in _self_assignments(self.node):
+            found.setdefault(target, []).append(construct(value))
+        return found
+
+    def attribute_uses(self) -> dict[str, set[str]]:
+        """For each `self.x`, the methods called on it; `()` where it is called itself."""
+        found: dict[str, set[str]] = {}
+        for node in ast.walk(self.node):
+            if not isinstance(node, ast.Call):
+                continue
+            if (name := self_attribute(node.func)) is not None:
+                found.setdefault(name, set()).add("()")
+            elif isinstance(node.func, ast.Attribute) and (name := self_attribute(node.func.value)) is not None:
+                found.setdefault(name, set()).add(node.func.attr)
+        return found
+
+    def calls(self) -> Iterator[Construct]:
+        """Every call in the class body."""
+        for node in ast.walk(self.node):
+            if isinstance(node, ast.Call):
+                made = construct(node)
+                if isinstance(made, Construct):
+                    yield made
+
+    def mentions_training(self) -> bool:
+        """Whether a method reads `self.training`."""
+        return any(self_attribute(node) == "training" for node in ast.walk(self.node))
+
+
+@dataclass
+class Skeleton:
+    """The outline of one source."""
+
+    tree: ast.Module
+    imports: dict[str, str] = field(default_factory=dict)
+    stars: list[str] = field(default_factory=list)
+    definitions: dict[str, Definition] = field(default_factory=dict)
+    classes: dict[str, ClassOutline] = field(default_factory=dict)
+    blanked: list[tuple[int, int, int]] = field(default_factory=list)
+
+    @cached_property
+    def call_sites(self) -> dict[str, list[str]]:
+        """For each called or passed name (last part), the definitions that use it; "" is the module level."""
+        sites: dict[str, list[str]] = {}
+        spans = sorted((d.first_line, d.last_line, d.qualname) for d in self.definitions.values())
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Attribute):
+                name = node.attr
+            elif isinstance(node, ast.Name):
+                name = node.id
+            else:
+                continue
+            where = _enclosing(spans, node.lineno)
+            users = sites.setdefault(name, [])
+            if where not in users:
+                users.append(where)
+        return sites
+
+    def import_end(self, name: str, dotted_name: str) -> tuple[int, int] | None:
+        """Line and byte column just after `name` in the `from` import that binds this dotted name."""
+        module, _, original = dotted_name.rpartition(".")
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.ImportFrom) and node.module == module:
+                for alias in node.names:
+                    if alias.name == original and (alias.asname or alias.name) == name:
+                        return alias.end_lineno or alias.lineno, alias.end_col_offset or 0
+        return None
+
+
+def outline(source: Source, tree: ast.Module | None = None) -> Skeleton:
+    """The skeleton of a source. Raises UnreadableSource where it is not Python."""
+    if tree is None:
+        try:
+            tree = ast.parse(source.text)
+        except SyntaxError as error:
+            line = min(max(error.lineno or 1, 1), source.line_count)
+            raise UnreadableSource(error.msg, line=line, column=max((error.offset or 1) - 1, 0)) from None
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise UnreadableSource(str(error) or type(error).__name__) from None
+    skeleton = Skeleton(tree)
+    _collect(tree.body, skeleton)
+    return skeleton
+
+
+def dotted(node: ast.expr) -> str | None:
+    """`a.b.c` for a chain of names, else None; a call counts as its callee."""
+    parts: list[str] = []
+    if isinstance(node, ast.Call):
+        node = node.func
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    parts.append(node.id)
+    return ".".join(reversed(parts))
+
+
+def self_attribute(node: ast.AST) -> str | None:
+    """`x` for the expression `self.x`, else None."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+        return node.attr
+    return None
+
+
+def construct(node: ast.expr | None) -> object:
+    """A literal, a Construct, a tuple of them, or UNREADABLE."""
+    match node:
+        case ast.Constant():
+            return node.value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+            return -number
+        case ast.List() | ast.Tuple():
+            return tuple(construct(item) for item in node.elts)
+        case ast.Dict():
+            return tuple(construct(item) for item in node.values)
+        case ast.Starred() | ast.NamedExpr():
+            return construct(node.value)
+        case ast.ListComp() | ast.GeneratorExp():
+            return (construct(node.elt),)
+        case ast.IfExp():
+            return (construct(node.body), construct(node.orelse))
+        case ast.BoolOp():
+            return tuple(construct(item) for item in node.values)
+        case ast.Call():
+            callee = dotted(node.func)
+            if callee is None:
+                return UNREADABLE
+            keywords = tuple((item.arg or "**", construct(item.value)) for item in node.keywords)
+            return Construct(callee, tuple(construct(item) for item in node.args), keywords)
+    return UNREADABLE
+
+
+def _collect(body: list[ast.stmt], skeleton: Skeleton) -> None:
+    for node in body:
+        match node:
+            case ast.Import() | ast.ImportFrom():
+                _collect_import(node, skeleton)
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                _collect_definition(node, None, skeleton)
+                _blank(node, skeleton)
+            case ast.ClassDef():
+                _collect_class(node, skeleton)
+                _blank(node, skeleton)
+            case _:
+                for name in ("body", "orelse", "finalbody"):
+                    _collect(getattr(node, name, []), skeleton)
+                for handler in getattr(node, "handlers", []):
+                    _collect(handler.body, skeleton)
+
+
+def _collect_import(node: ast.Import | ast.ImportFrom, skeleton: Skeleton) -> None:
+    for name, target in imported(node):
+        if name == "*":
+            skeleton.stars.append(target)
+        else:
+            skeleton.imports[name] = target
+
+
+def imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    """The names an import binds and their dotted names; ("*", module) for a star."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield (alias.asname, alias.name) if alias.asname else (alias.name.partition(".")[0],) * 2
+        return
+    module = "." * node.level + (node.module or "")
+    for alias in node.names:
+        if alias.name == "*":
+            yield "*", module
+        else:
+            joint = "" if module.endswith(".") else "."
+            yield alias.asname or alias.name, f"{module}{joint}{alias.name}"
+
+
+def _collect_definition(
+    node: ast.FunctionDef | ast.AsyncFunctionDef, owner: str | None, skeleton: Skeleton
+) -> Definition:
+    first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+    qualname = f"{owner}.{node.name}" if owner else node.name
+    definition = Definition(qualname, owner, first, node.end_lineno or node.lineno, node.col_offset, node)
+    skeleton.definitions[qualname] = definition
+    return definition
+
+
+def _collect_class(node: ast.ClassDef, skeleton: Skeleton) -> None:
+    methods = {
+        item.name: _collect_definition(item, node.name, skeleton)
+        for item in node.body
+        if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    bases = tuple(name for base in node.bases if (name := dotted(base)) is not None)
+    skeleton.classes[node.name] = ClassOutline(node.name, bases, methods, node)
+
+
+def _blank(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, skeleton: Skeleton) -> None:
+    first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+    skeleton.blanked.append((first, node.end_lineno or node.lineno, node.col_offset))
+
+
+def _self_assignments(node: ast.ClassDef) -> Iterator[tuple[str, ast.expr | None]]:
+    for item in ast.walk(node):
+        if isinstance(item, ast.Assign):
+            for target in item.targets:
+                if (name := self_attribute(target)) is not None:
+                    yield name, item.value
+                elif isinstance(target, ast.Tuple | ast.List):
+                    for part in target.elts:
+                        if (name := self_attribute(part)) is not None:
+                            yield name, None
+        elif isinstance(item, ast.AnnAssign | ast.AugAssign) and (name := self_attribute(item.target)) is not None:
+            yield name, item.value
+
+
+def _annotated(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value if node.value.replace(".", "").isidentifier() else None
+    if isinstance(node, ast.BinOp):
+        return _annotated(node.left) if dotted(node.right) is None else _annotated(node.right)
+    if isinstance(node, ast.Subscript):
+        return _annotated(node.slice) if dotted(node.value) in ("Optional", "typing.Optional") else None
+    return dotted(node)
+
+
+def _enclosing(spans: list[tuple[int, int, str]], line: int) -> str:
+    from bisect import bisect_right
+
+    at = bisect_right(spans, (line, 1 << 30, "")) - 1
+    if at >= 0 and spans[at][0] <= line <= spans[at][1]:
+        return spans[at][2]
+    return ""
