@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from torchlint.flow.domain import Grad, Mode
-from torchlint.flow.events import Computed, Logged
+from torchlint.flow.domain import Grad, Mode, Sensitivity
+from torchlint.flow.events import Computed
 from torchlint.flow.state import ModuleFacts
 from torchlint.flow.summary import (
     ContainerShape,
@@ -24,7 +24,7 @@ from torchlint.flow.summary import (
     settles,
 )
 from torchlint.flow.things import NOTHING, Container, Instance, Module, Opaque, Value, widen
-from torchlint.flow.walk import path_of, tensors
+from torchlint.flow.walk import tensors
 
 if TYPE_CHECKING:
     from torchlint.flow.autograd import Arguments, Autograd
@@ -80,6 +80,8 @@ class Applying:
             for thing in self._resolve(path, bound):
                 if isinstance(thing, Module):
                     facts = walk.now().module(thing)
+                    if thing.sensitivity is not Sensitivity.UNKNOWN:
+                        facts = replace(facts, sensitivity=thing.sensitivity)
                     if settles(facts):
                         modules.append((path, facts))
         walk.file.called(definition.qualname, Context(tuple(modules), walk.now().grad_mode))
@@ -120,14 +122,7 @@ class Applying:
         for path in summary.backwards:
             self._autograd.backward(self._resolve(path, bound), node)
         for path in summary.logs:
-            value = self._resolve(path, bound)
-            reads = self._places.reads_within(value)
-            if reads:
-                walk.tell(Logged(walk.site(node), reads))
-            for thing in value:
-                own = path_of(thing)
-                if own is not None:
-                    walk.records.logs.add(own)
+            self._places.log(self._resolve(path, bound), node)
         for path in summary.keeps:
             self._places.keep(NOTHING, self._resolve(path, bound), node, anyway=True)
 
@@ -157,7 +152,8 @@ class Applying:
         if Mode.CALLER not in callee.mode:
             return callee
         mode = (callee.mode & ~Mode.CALLER) | ours.mode
-        return ModuleFacts(mode, callee.trained_at or ours.trained_at, callee.explicit or ours.explicit, ours.frozen)
+        site = callee.trained_at or ours.trained_at
+        return replace(ours, mode=mode, trained_at=site, explicit=callee.explicit or ours.explicit)
 
     def _shape(self, shape: Shape, bound: dict[str, Value], node: cst.Call, role: str, saved: set) -> Value:  # type: ignore[type-arg]
         walk = self._walk

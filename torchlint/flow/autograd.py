@@ -16,6 +16,7 @@ from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import NOTHING, Container, Module, Opaque, Plain, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import Walk, path_of, tensors
 from torchlint.tables import Argument, Given, Op, Result, Saves, View
+from torchlint.tables import op as find
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -68,6 +69,8 @@ class Autograd:
         """The result of an operation; writes its target and records what it saves."""
         op = op.form(*described(arguments), method=method)
         bound = _bind(op, arguments)
+        if _is_true(bound.get("inplace")):
+            op = find(f"{op.name}_") or op
         operands = [thing for value in arguments.all() for thing in self._spread(value)]
         if op.writes is not None:
             return self._in_place(op, bound, operands, node, place)
@@ -103,7 +106,8 @@ class Autograd:
         if outside:
             walk.tell(Escaped(outside, site, "is written in place outside"))
         inside = walk.now().born - facts.born
-        if inside and (not isinstance(thing, Tensor) or thing.leaf or path_of(thing)):
+        lives_on = not isinstance(thing, Tensor) or thing.holder is not None or path_of(thing) is not None
+        if inside and (lives_on or Grad.YES in facts.grad):
             walk.tell(Escaped(inside, site, "is an update of tensors that live on"))
         path = path_of(thing)
         for storage in facts.storages:
@@ -416,6 +420,10 @@ def _describe(value: Value) -> Argument:
         if isinstance(thing, Tensor):
             return Given.TENSOR
     return Given.ANYTHING
+
+
+def _is_true(value: Value | None) -> bool:
+    return bool(value) and all(isinstance(thing, Scalar) and thing.constant is True for thing in value or ())
 
 
 def _bind(op: Op, arguments: Arguments) -> dict[str, Value]:

@@ -83,7 +83,7 @@ class Calls:
             if walk.state is None:
                 return NOTHING
             for thing in callee:
-                found.append(self._callable(thing, arguments, node, discarded=discarded))
+                found.append(self._callable(thing, arguments, node, discarded=discarded, alone=len(callee) == 1))
         return widen(found, lambda: walk.opaque((node, "wide"))) or walk.unknown(node)
 
     def invoke(self, value: Value, arguments: Arguments, node: cst.Call) -> None:
@@ -111,7 +111,9 @@ class Calls:
                 positional.append(value)
         return Arguments(tuple(positional), keywords, starred)
 
-    def _callable(self, thing: Thing, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
+    def _callable(
+        self, thing: Thing, arguments: Arguments, node: cst.Call, *, discarded: bool, alone: bool = True
+    ) -> Value:
         walk = self._walk
         match thing:
             case Dotted():
@@ -124,7 +126,7 @@ class Calls:
             case ClassThing():
                 return self._construct(thing, arguments, node)
             case Module():
-                return self.running.forward(thing, arguments, node, walk.text(node.func))
+                return self.running.forward(thing, arguments, node, walk.text(node.func), certain=alone)
             case Instance(cls=str() as cls):
                 found = walk.file.classes.method(cls, "__call__")
                 if found is not None:
@@ -175,6 +177,8 @@ class Calls:
             case Instance(cls=str() as cls):
                 found = walk.file.classes.method(cls, name)
                 if found is not None:
+                    if known is not None and known.kind in ("log", "meter"):
+                        self._effects.log(arguments, node)
                     return self._own_method(found[1], thing, arguments, node, discarded=discarded)
                 held = self._places.slot(thing, f".{name}")
                 if any(isinstance(item, Module) or is_module_like(item) for item in held):

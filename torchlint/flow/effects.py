@@ -8,7 +8,7 @@ import libcst as cst
 
 from torchlint.flow.autograd import Arguments, Autograd
 from torchlint.flow.domain import Grad, Mode, Sensitivity
-from torchlint.flow.events import Escaped, Logged
+from torchlint.flow.events import Escaped
 from torchlint.flow.places import Places
 from torchlint.flow.state import ModuleFacts, TensorFacts
 from torchlint.flow.things import (
@@ -24,7 +24,7 @@ from torchlint.flow.things import (
     Value,
     widen,
 )
-from torchlint.flow.walk import path_of, tensors
+from torchlint.flow.walk import tensors
 from torchlint.tables import op
 from torchlint.tables.effects import Effect
 
@@ -109,7 +109,7 @@ class Effects:
             case "super":
                 return walk.now().names.get("self") or walk.unknown(node)
             case "log":
-                self._log(arguments, node)
+                self.log(arguments, node)
                 return walk.things.scalar(Plain.NONE)
             case "array":
                 return self._plain(Plain.ARRAY, arguments)
@@ -127,10 +127,10 @@ class Effects:
         whole = NOTHING.union(*arguments.all())
         match known.kind:
             case "log":
-                self._log(arguments, node)
+                self.log(arguments, node)
                 return walk.things.scalar(Plain.NONE)
             case "meter":
-                self._log(arguments, node)
+                self.log(arguments, node)
                 if isinstance(thing, Container):
                     self._places.put(thing, "[*]", self._values.element(whole, node), node)
                     return frozenset((thing,))
@@ -351,28 +351,17 @@ class Effects:
 
     def _append(self, thing: Thing, name: str, value: Value, node: cst.Call) -> None:
         walk = self._walk
-        self._log_value(value, node)
+        self._places.log(value, node)
         if isinstance(thing, Container):
             stored = self._values.element(value, node) if name == "extend" else value
             self._places.put(thing, "[*]", stored, node)
         else:
             self._places.keep(frozenset((thing,)), value, node)
-        if walk.state is None:
-            return
 
-    def _log(self, arguments: Arguments, node: cst.Call) -> None:
+    def log(self, arguments: Arguments, node: cst.Call) -> None:
+        """Everything handed to a call goes to a log."""
         for value in arguments.all():
-            self._log_value(value, node)
-
-    def _log_value(self, value: Value, node: cst.CSTNode) -> None:
-        walk = self._walk
-        reads = self._places.reads_within(value)
-        if reads:
-            walk.tell(Logged(walk.site(node), reads))
-        for thing in value:
-            path = path_of(thing)
-            if path is not None:
-                walk.records.logs.add(path)
+            self._places.log(value, node)
 
     def _plain(self, kind: Plain, arguments: Arguments) -> Value:
         reads = frozenset().union(*(self._places.reads_within(value) for value in arguments.all()))

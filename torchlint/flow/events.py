@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torchlint.flow.domain import Grad, GradMode, Mode
+from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -66,6 +66,8 @@ class Forward:
     mode: Mode
     trained_at: Site | None
     explicit: bool
+    certain: bool
+    sensitivity: Sensitivity
     region: Region | None
     evaluates: bool
 

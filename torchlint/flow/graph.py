@@ -23,10 +23,12 @@ class Node:
 
     parents: Sites
     saved: frozenset[Storage]
+    certain: bool = True  # False where only some paths came by
 
     def join(self, other: Node) -> Node:
         """What either may be."""
-        return Node(self.parents | other.parents, self.saved | other.saved)
+        certain = self.certain and other.certain and self.saved == other.saved
+        return Node(self.parents | other.parents, self.saved | other.saved, certain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Graph:
         if self is other:
             return self
         return Graph(
-            self.nodes.join(other.nodes, Node.join),
+            self.nodes.join(other.nodes, Node.join, lambda _, node: replace(node, certain=False)),
             self.savers.join(other.savers, _union),
             self.stale.join(other.stale, _join_stale, lambda _, stale: _uncertain(stale)),
             self.rewritten.join(other.rewritten, _union),
@@ -96,9 +98,10 @@ class Graph:
                 if node is None or storage not in node.saved:
                     continue
                 known = stale.get((site, storage)) or ()
-                if not any(item.written == written and item.certain >= certain for item in known):
+                sure = certain and node.certain
+                if not any(item.written == written and item.certain >= sure for item in known):
                     rest = tuple(item for item in known if item.written != written)
-                    stale = stale.set((site, storage), (*rest, Stale(written, place, certain)))
+                    stale = stale.set((site, storage), (*rest, Stale(written, place, sure)))
         return replace(self, stale=stale)
 
     def rewrite(self, storages: Iterable[Storage], site: Site) -> Graph:
@@ -141,7 +144,7 @@ class Graph:
         for site in self.reachable(roots):
             node = nodes.get(site)
             if node is not None and node.saved:
-                nodes = nodes.set(site, Node(node.parents, frozenset()))
+                nodes = nodes.set(site, replace(node, saved=frozenset()))
         return replace(self, nodes=nodes)
 
 

@@ -205,6 +205,11 @@ class Places:
                 stack.extend(inner for _, held in self._autograd.slots(thing) for inner in held)
         return found
 
+    def log(self, value: Value, node: cst.CSTNode) -> None:
+        """A value reaches a log, a history or a running sum."""
+        if self._walk.state is not None:
+            self._walk.log(node, self.within(value), self.reads_within(value))
+
     def reads_within(self, value: Value) -> frozenset[Site]:
         """The `.item()` calls that a value and the containers in it come from."""
         reads = reads_of(value)

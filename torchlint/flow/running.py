@@ -106,12 +106,14 @@ class Running:
         walk = self._walk
         walk.state = walk.now().with_module(thing, replace(walk.now().module(thing), frozen=frozen))
 
-    def forward(self, thing: Module, arguments: Arguments, node: cst.Call, place: str) -> Value:
-        """A module runs."""
+    def forward(
+        self, thing: Module, arguments: Arguments, node: cst.Call, place: str, *, certain: bool = True
+    ) -> Value:
+        """A module runs; not `certain` when it is one of several that may stand there."""
         walk = self._walk
         state = walk.now()
         facts = state.module(thing)
-        self.ran(thing, facts, node, place)
+        self.ran(thing, facts, node, place, certain=certain)
         operands = [item for value in arguments.all() for item in self._places.within(value)]
         learns = thing.parameters is not False and not facts.frozen
         self._autograd.leave_regions([*operands, *([thing] if learns else [])], node, recorded=True)
@@ -126,7 +128,9 @@ class Running:
             return self._autograd.result(node, grad, operands, modules=modules)
         return self._layer(layer, thing, grad, arguments, operands, node, modules)
 
-    def ran(self, thing: Module, facts: ModuleFacts, node: cst.CSTNode, place: str) -> None:
+    def ran(
+        self, thing: Module, facts: ModuleFacts, node: cst.CSTNode, place: str, *, certain: bool = True
+    ) -> None:
         """Tell of a forward without gradients; note one that the caller decides about."""
         walk = self._walk
         state = walk.now()
@@ -136,7 +140,8 @@ class Running:
                 walk.records.run(path, facts)
             elif Mode.CALLER in facts.mode:
                 walk.records.asks.add(path)
-        if not state.grad_mode.surely_off:
+        by_flag = bool(state.regions) and state.regions[-1].mode is state.grad_mode
+        if not (state.grad_mode.surely_off or (by_flag and state.grad_mode & GradMode.OFF)):
             return
         walk.tell(
             Forward(
@@ -146,6 +151,8 @@ class Running:
                 facts.mode,
                 facts.trained_at,
                 facts.explicit,
+                certain,
+                facts.sensitivity if thing.sensitivity is Sensitivity.UNKNOWN else thing.sensitivity,
                 state.regions[-1] if state.regions else None,
                 self.evaluates(),
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from torchlint.flow.domain import Grad, GradMode, Mode
+from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Region, Site
 from torchlint.flow.graph import Graph, Sites
 from torchlint.flow.persistent import PersistentMap
@@ -13,12 +13,16 @@ from torchlint.flow.things import Module, Opaque, Tensor, Thing, Value
 
 @dataclass(frozen=True, slots=True)
 class ModuleFacts:
-    """The mode of a module; `explicit` when train() was called, not only a fresh module built."""
+    """The mode of a module; `explicit` when train() was called, not only a fresh module built.
+
+    `sensitivity` is what the caller knows of a module whose class is out of sight here.
+    """
 
     mode: Mode
     trained_at: Site | None = None
     explicit: bool = False
     frozen: bool = False
+    sensitivity: Sensitivity = Sensitivity.UNKNOWN
 
     def join(self, other: ModuleFacts) -> ModuleFacts:
         """What either may be."""
@@ -27,6 +31,7 @@ class ModuleFacts:
             self.trained_at or other.trained_at,
             self.explicit or other.explicit,
             self.frozen and other.frozen,
+            self.sensitivity if self.sensitivity is other.sensitivity else Sensitivity.UNKNOWN,
         )
 
 

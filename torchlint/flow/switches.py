@@ -62,7 +62,7 @@ class Switches:
         region = switches[0].region
         if GradMode.ENABLED in mode and regions:
             walk.tell(Escaped(frozenset(regions), walk.site(item), "gradients are enabled inside"))
-        if mode.surely_off and len(value) == 1 and region is not None:
+        if mode & GradMode.OFF and len(value) == 1 and region is not None:
             regions = (*regions, region)
             self._begin(region)
             self._entered.setdefault(node, []).append(region)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.domain import Grad, GradMode
-from torchlint.flow.events import Escaped, Logged, Read
+from torchlint.flow.events import Escaped, Read
 from torchlint.flow.interpreter import constant_truth
 from torchlint.flow.places import Places
 from torchlint.flow.state import join
@@ -115,10 +115,10 @@ class Values:
             case cst.Name():
                 self._places.bind(target.value, value, target)
                 if source is not None and _adds_to(target.value, source):
-                    self._log(value, source)
+                    self._places.log(value, source)
             case cst.Attribute():
                 self._places.store_attribute(self.evaluate(target.value), target.attr.value, value, target)
-                self._log(value, target)
+                self._places.log(value, target)
             case cst.Subscript():
                 self._store_element(target, value)
             case cst.Tuple() | cst.List():
@@ -135,7 +135,7 @@ class Values:
         if walk.state is None:
             return
         numbers = reads_of(target) | reads_of(value)
-        self._log(value, node)
+        self._places.log(value, node)
         listed = [thing for thing in target if isinstance(thing, Container)]
         for thing in listed:
             self._places.put(thing, "[*]", self.element(value, node.value), node)
@@ -308,7 +308,7 @@ class Values:
         walk = self._walk
         base = self.evaluate(target.value)
         slot, index = self._index(target)
-        self._log(value, target)
+        self._places.log(value, target)
         written = frozenset(
             thing for thing in base if isinstance(thing, Tensor) or (isinstance(thing, Opaque) and tensors(value))
         )
@@ -510,11 +510,6 @@ class Values:
 
     def _number(self, constant: object) -> Value:
         return self._walk.things.scalar(Plain.NUMBER, constant=constant)
-
-    def _log(self, value: Value, node: cst.CSTNode) -> None:
-        reads = self._places.reads_within(value)
-        if reads:
-            self._walk.tell(Logged(self._walk.site(node), reads))
 
     def read(self, thing: Thing, node: cst.Call, place: str) -> Value:
         """`.item()` of a tensor."""

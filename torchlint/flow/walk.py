@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchlint.flow.domain import Grad, GradMode, Mode
-from torchlint.flow.events import Event, Region, Site
+from torchlint.flow.events import Event, Logged, Region, Site
 from torchlint.flow.state import ModuleFacts, State, TensorFacts
 from torchlint.flow.summary import Path, Run
 from torchlint.flow.things import Module, Opaque, Scalar, Tensor, Thing, Things, Value
@@ -161,14 +162,25 @@ class Walk:
                 self.evidence.graphs.add(part.key)
             stack.extend(facts.parts)
 
+    def log(self, node: cst.CSTNode, things: list[Thing], reads: frozenset[Site]) -> None:
+        """Numbers reach a log; where they are the caller's, the caller hears of it."""
+        if reads:
+            self.tell(Logged(self.site(node), reads))
+        for thing in things:
+            for source in {thing, *self.now().tensor(thing).sources}:
+                path = path_of(source)
+                if path is not None:
+                    self.records.logs.add(path)
+
     def set_mode(self, module: Module, mode: Mode, site: Site | None) -> None:
         """A module, and with it everything that it holds, goes into a mode."""
         state = self.now()
         facts = state.module(module)
-        new = ModuleFacts(mode, site if Mode.TRAIN in mode else None, Mode.TRAIN in mode, facts.frozen)
+        trains = Mode.TRAIN in mode
+        new = replace(facts, mode=mode, trained_at=site if trains else None, explicit=trains)
         for other, known in state.modules.items():
             if other is not module and _held_by(other, module):
-                state = state.with_module(other, ModuleFacts(mode, new.trained_at, new.explicit, known.frozen))
+                state = state.with_module(other, replace(new, frozen=known.frozen, sensitivity=known.sensitivity))
         self.state = state.with_module(module, new)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torchlint.flow.domain import Mode, Sensitivity
+from torchlint.flow.domain import GradMode, Mode, Sensitivity
 from torchlint.flow.events import Backward, Escaped, Forward, LeaveUnit, Region, Site, Trained
 from torchlint.flow.things import Module
 from torchlint.rules.base import Group, Rule
@@ -51,7 +51,7 @@ class MissingEval(Rule):
                 continue
             if self._is_deliberate(forward):
                 continue
-            certain = forward.mode is Mode.TRAIN
+            certain = forward.mode is Mode.TRAIN and forward.certain and not _by_flag(region)
             self.report(
                 forward.site,
                 notes=_notes(forward, region),
@@ -67,12 +67,17 @@ class MissingEval(Rule):
 
 
 def _may_train(event: Forward) -> bool:
-    module = event.module
-    if module.owned or module.sensitivity is Sensitivity.NO:
+    if event.module.owned or event.sensitivity is Sensitivity.NO:
         return False
+    if _by_flag(event.region):
+        return event.mode is Mode.TRAIN  # a joined mode may follow the same flag
     if Mode.TRAIN in event.mode:
         return True
     return event.mode is Mode.CALLER and event.evaluates
+
+
+def _by_flag(region: Region | None) -> bool:
+    return region is not None and GradMode.ENABLED in region.mode
 
 
 def _notes(forward: Forward, region: Region | None) -> tuple[tuple[str, Site], ...]:

@@ -16,7 +16,7 @@ class ItemWithoutDetach(Rule):
     name = "item-without-detach"
     group = Group.LOGGING
     triggers = (r"\.item\(",)
-    message = "'{place}.item()' reads a tensor that {verb} requires grad"
+    message = "'{place}.item()' reads a tensor that {verb} grad"
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class ItemWithoutDetach(Rule):
         for site, read in self._reads.items():
             if site in self._logged:
                 certain = read.grad is Grad.YES
-                self.report(site, cure=_cure(site), place=read.place, verb="still" if certain else "may still")
+                self.report(site, cure=_cure(site), place=read.place, verb="still requires" if certain else "may still require")
 
 
 def _cure(site: Site) -> Cure | None:
