@@ -90,7 +90,8 @@ VARIANTS: dict[str, bytes] = {
 }
 
 UNREADABLE = {
-    "open_bracket": b"import torch\nx = (\n",
+    "open_bracket": b"import torch\nwith torch.no_grad():\n    x = (\n",
+    "open_bracket_without_a_trigger": b"import torch\nx = (\n",
     "bad_indent": b"import torch\nif x:\ny = torch.ones(1).item()\n",
     "not_utf_8": b"import torch\nx = '\xff'\n",
     "unknown_encoding": b"# coding: nonsense\nimport torch\n",

@@ -59,7 +59,7 @@ def test_pages_are_found() -> None:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from the source distribution, as an index would have it built."""
+    """Built as pip builds it for a user of this folder."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check", "wheel", "--no-deps"]
     done = subprocess.run([*pip, "-w", folder, REPOSITORY], capture_output=True, text=True)

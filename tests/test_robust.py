@@ -15,7 +15,6 @@ import subprocess
 import sys
 import sysconfig
 import warnings
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -308,7 +307,9 @@ def test_a_source_is_not_run(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="fork is not there")
 def test_two_processes_answer_as_one(method: str) -> None:
     texts = FIXTURE_TEXTS[::3]
-    with ProcessPoolExecutor(2, mp_context=get_context(method)) as pool:
-        tasks = [pool.submit(torchlint.check, text, filename="x.py", config=EVERY_RULE) for text in texts]
-        answered = [task.result() for task in tasks]
+    with get_context(method).Pool(2) as pool:
+        words = {"filename": "x.py", "config": EVERY_RULE}
+        answered = [
+            task.get() for task in [pool.apply_async(torchlint.check, (text,), words) for text in texts]
+        ]
     assert answered == [torchlint.check(text, filename="x.py", config=EVERY_RULE) for text in texts]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from torchlint.flow.events import Event
     from torchlint.flow.file import FileFlow
     from torchlint.rules.base import Cure, Finding, Rule
+    from torchlint.skeleton import Skeleton
+    from torchlint.units import Units
 
 _RELEVANT = re.compile(r"\btorch\b")
 
@@ -89,9 +91,8 @@ def _check(source: Source, rules: list[_Armed], tree: ast.Module | None) -> list
     skeleton = outline(source, tree)
     units = Units(source, skeleton)
     flow = FileFlow(skeleton, units)
-    wanted = [
-        name for name in unit_names(skeleton) if any(armed.pattern.search(units.text(name)) for armed in rules)
-    ]
+    aliases = _aliases(rules, skeleton)
+    wanted = [name for name in unit_names(skeleton) if _is_wanted(name, rules, aliases, units, skeleton)]
     findings: list[Finding] = []
     for name in flow.order(wanted):
         heard = [armed.rule() for armed in rules]
@@ -99,6 +100,27 @@ def _check(source: Source, rules: list[_Armed], tree: ast.Module | None) -> list
         for rule in heard:
             findings.extend(rule.findings)
     return [_diagnostic(source, flow, finding) for finding in _unique(findings)]
+
+
+def _aliases(rules: list[_Armed], skeleton: Skeleton) -> re.Pattern[str] | None:
+    """The names under which this source imports what triggers a rule: `no_grad as ng`."""
+    names = [
+        name
+        for name, target in skeleton.imports.items()
+        if name not in target.split(".") and any(armed.pattern.search(target) for armed in rules)
+    ]
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b") if names else None
+
+
+def _is_wanted(
+    name: str, rules: list[_Armed], aliases: re.Pattern[str] | None, units: Units, skeleton: Skeleton
+) -> bool:
+    """Whether a unit holds a trigger; a forward runs the layers that its constructor declares."""
+    text = units.text(name)
+    owner, _, method = name.rpartition(".")
+    if method == "forward" and f"{owner}.__init__" in skeleton.definitions:
+        text += units.text(f"{owner}.__init__")
+    return any(armed.pattern.search(text) for armed in rules) or (aliases is not None and bool(aliases.search(text)))
 
 
 def _listener(rules: list[_Armed], instances: list[Rule]) -> Callable[[Event], None]:
@@ -139,7 +161,7 @@ def _fix(source: Source, flow: FileFlow, cure: Cure) -> Fix | None:
         span = change.site.unit.span(change.site.node)
         text = change.text
         for dotted in cure.imports:
-            spelled, extra = _bound(source, flow, dotted)
+            spelled, extra = _bound(source, flow, dotted, cure.beside)
             if spelled is None:
                 return None
             text = text.replace(f"{{{dotted}}}", spelled)
@@ -150,18 +172,15 @@ def _fix(source: Source, flow: FileFlow, cure: Cure) -> Fix | None:
     return Fix(cure.title, tuple(sorted(set(edits))), cure.safe)
 
 
-def _bound(source: Source, flow: FileFlow, dotted: str) -> tuple[str | None, list[Edit]]:
+def _bound(source: Source, flow: FileFlow, dotted: str, beside: str | None) -> tuple[str | None, list[Edit]]:
     """How the source can say a dotted name, and what must be imported for that."""
-    spelled = flow.imports.spelled(dotted)
-    if spelled is not None:
+    end = flow.skeleton.import_end(beside, flow.skeleton.imports[beside]) if beside in flow.imports else None
+    spelled = flow.imports.spelled(dotted, by_name=end is not None)
+    if spelled is not None or end is None:
         return spelled, []
-    module, _, last = dotted.rpartition(".")
-    for name, target in flow.skeleton.imports.items():
-        end = flow.skeleton.import_end(name, target) if target.rpartition(".")[0] == module else None
-        if end is not None:
-            line, byte_column = end
-            return last, [Edit(Span.at(line, source.column_of_byte(line, byte_column)), f", {last}")]
-    return None, []
+    last = dotted.rpartition(".")[2]
+    line, byte_column = end
+    return last, [Edit(Span.at(line, source.column_of_byte(line, byte_column)), f", {last}")]
 
 
 def _internal(filename: str, error: Exception) -> Diagnostic:

@@ -47,12 +47,21 @@ class ImportMap:
         """Dotted names that a star import may have bound to `name`."""
         return tuple(canonical(f"{star}.{name}") for star in self._stars)
 
-    def spelled(self, dotted_name: str) -> str | None:
-        """How this source can spell a dotted name with what it imports, or None."""
+    def __contains__(self, name: object) -> bool:
+        """Whether an import binds this name."""
+        return name in self._imports
+
+    def spelled(self, dotted_name: str, *, by_name: bool) -> str | None:
+        """How this source can spell a dotted name with what it imports, or None.
+
+        With `by_name` only a name of its own counts, not `module.name`.
+        """
         module, _, last = dotted_name.rpartition(".")
         for name, target in self._imports.items():
             if target == dotted_name:
                 return name
+        if by_name:
+            return None
         for name, target in self._imports.items():
             if target == module:
                 return f"{name}.{last}"

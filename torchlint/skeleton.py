@@ -146,6 +146,19 @@ class Skeleton:
                 users.append(where)
         return sites
 
+    @cached_property
+    def constants(self) -> dict[str, object]:
+        """Module-level names that are bound once, to a literal."""
+        bound: dict[str, object] = {}
+        for node in self.tree.body:
+            targets = node.targets if isinstance(node, ast.Assign) else ()
+            for target in targets:
+                if isinstance(target, ast.Name):
+                    value = construct(node.value) if isinstance(node, ast.Assign) else UNREADABLE
+                    known = isinstance(value, str | int | float) and target.id not in bound
+                    bound[target.id] = value if known else UNREADABLE
+        return {name: value for name, value in bound.items() if value is not UNREADABLE}
+
     def import_end(self, name: str, dotted_name: str) -> tuple[int, int] | None:
         """Line and byte column just after `name` in the `from` import that binds this dotted name."""
         module, _, original = dotted_name.rpartition(".")

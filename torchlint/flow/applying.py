@@ -84,6 +84,7 @@ class Applying:
                         facts = replace(facts, sensitivity=thing.sensitivity)
                     if settles(facts):
                         modules.append((path, facts))
+                    walk.file.believe_module(definition.qualname, path, thing)
         walk.file.called(definition.qualname, Context(tuple(modules), walk.now().grad_mode))
 
     def _run(self, summary: Summary, bound: dict[str, Value], node: cst.Call) -> None:
@@ -92,7 +93,7 @@ class Applying:
         for run in summary.runs:
             for thing in self._resolve(run.path, bound):
                 if isinstance(thing, Opaque):
-                    if not run.path[0].startswith("self"):
+                    if run.surely and not run.path[0].startswith("self"):
                         walk.believe_module(thing)
                     continue
                 if not isinstance(thing, Module):

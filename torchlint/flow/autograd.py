@@ -127,6 +127,7 @@ class Autograd:
             facts = walk.now().tensor(thing)
             self.reach(thing, certain=len(value) == 1)
             for module in sorted(facts.modules, key=lambda module: module.place):
+                walk.records.trained.add(module.place.rpartition(".")[2])
                 walk.tell(Trained(module, site))
             if not keeps_graph:
                 state = walk.now()
@@ -312,14 +313,14 @@ class Autograd:
             walk.tell(Computed(walk.now().born, walk.site(node)))
         grad = Grad.NO if plain else self.joint_grad([frozenset((thing,)) for thing in operands])
         storages: frozenset[Thing] | None = None
-        born: frozenset[Region] | None = None
+        # What is computed from a tensor of a region stands for it: it may be trained on elsewhere.
+        handed = [] if plain else operands
+        born: frozenset[Region] | None = walk.now().born.union(*(walk.now().tensor(thing).born for thing in handed))
         if views or (op.result is Result.CUT and op.view is not View.UNTRACKED):
             facts = [walk.now().tensor(thing) for thing in tensors(first)]
             if facts:
                 storages = frozenset().union(*(item.storages for item in facts))
                 born = frozenset().union(*(item.born for item in facts)) & _or_all(walk.now().born, facts)
-        elif op.view in (View.MAYBE, View.UNTRACKED):
-            born = frozenset().union(*(walk.now().tensor(thing).born for thing in tensors(first))) | walk.now().born
         saved = self._saved(op, bound) if grad is Grad.YES else set()
         saves_result = op.saves_result is Saves.YES
         summing = op.name in _SUMMING

@@ -36,9 +36,9 @@ from torchlint.flow.things import (
     Value,
     widen,
 )
-from torchlint.flow.walk import Walk, tensors
+from torchlint.flow.walk import Walk, path_of, tensors
 from torchlint.names import canonical
-from torchlint.tables import module, op
+from torchlint.tables import Result, module, op
 from torchlint.tables.effects import effect, says
 
 if TYPE_CHECKING:
@@ -70,7 +70,11 @@ class Calls:
             return NOTHING
         found: list[Value] = []
         if isinstance(node.func, cst.Attribute):
-            receiver = self._values.evaluate(node.func.value)
+            if isinstance(node.func.value, cst.Name) and _only_reads(node.func.attr.value):
+                with self._places.read_only():
+                    receiver = self._values.evaluate(node.func.value)
+            else:
+                receiver = self._values.evaluate(node.func.value)
             arguments = self._arguments(node)
             if walk.state is None:
                 return NOTHING
@@ -135,6 +139,9 @@ class Calls:
             case Opaque() if is_module_like(thing):
                 held = walk.module(thing.key, thing.place, parent=thing.parent, weak=True)
                 return self.running.forward(held, arguments, node, walk.text(node.func))
+        path = path_of(thing)
+        if path is not None and isinstance(thing, Opaque):
+            (walk.records.asks if walk.now().grad_mode.surely_off else walk.records.calls).add(path)
         return self.stranger(thing.place, arguments, node, discarded=discarded)
 
     def _dotted(self, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
@@ -191,9 +198,11 @@ class Calls:
             case ClassThing():
                 if known is not None and known.kind == "loader":
                     return self._effects.loader(known, node)
+                if known is not None and known.kind in ("log", "meter"):
+                    self._effects.log(arguments, node)
                 outline = thing.outline
                 if outline is not None and name in outline.methods:
-                    return self._applying.call(outline.methods[name], arguments.behind(itself), node, discarded=discarded)
+                    return self._own_method(outline.methods[name].qualname, thing, arguments, node, discarded=discarded)
         return self.stranger(name, arguments, node, discarded=discarded)
 
     def _own_method(
@@ -230,7 +239,7 @@ class Calls:
         if known is not None and known.kind in TENSOR_EFFECTS:
             return self._effects.of_tensor(known, thing, name, arguments, node)
         if known is not None and isinstance(thing, Opaque):
-            ambiguous = operation is not None
+            ambiguous = operation is not None and not discarded
             logged = any(self._places.reads_within(value) for value in arguments.all())
             if not ambiguous or logged:
                 return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
@@ -344,3 +353,9 @@ class Calls:
         return self._walk.text(node.args[0].value) if node.args else ""
 
 
+
+
+def _only_reads(name: str) -> bool:
+    """Whether a method turns a tensor into numbers or an array."""
+    operation = op(name)
+    return operation is not None and operation.result in (Result.NUMBER, Result.ARRAY)

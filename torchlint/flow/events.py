@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,8 @@ class Forward:
 
     `mode` is joined over the paths here; `trained_at` is where training mode was set (`explicit`)
     or the module built; `region` is the innermost one, None where only the callers have one;
-    `evaluates` where the function says evaluation by its name.
+    `evaluates` where the function says evaluation by its name; `trained_elsewhere` tells, when
+    asked, whether any unit of the source runs backward through a module of the same name.
     """
 
     site: Site
@@ -70,6 +72,7 @@ class Forward:
     sensitivity: Sensitivity
     region: Region | None
     evaluates: bool
+    trained_elsewhere: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,23 @@ class FileFlow:
         known = self._contexts.get(qualname)
         self._contexts[qualname] = context if known is None else known.join(context)
 
+    def believe_module(self, qualname: str, path: Path, module: Module) -> None:
+        """A caller hands a module to this function; where all hand over one class, its layers are known."""
+        evidence, key = self._evidence[qualname], ("entry", path)
+        evidence.modules.add(key)
+        cls = module.cls if self.classes.outline(module.cls) is not None else None
+        evidence.classes[key] = cls if evidence.classes.get(key, cls) == cls else None
+
+    def trains(self, name: str) -> bool:
+        """Whether any unit of this source runs backward through a module of this name."""
+        for qualname in unit_names(self.skeleton):
+            text = self._units.text(qualname)
+            if "backward" in text and name in text:
+                self.summary(qualname)
+                if name in self._records[qualname].trained:
+                    return True
+        return False
+
     def order(self, wanted: Iterable[str]) -> list[str]:
         """The units to play for these: callers before what they call, where the callee asks."""
         ordered: list[str] = []
@@ -102,7 +119,8 @@ class FileFlow:
     def _callers(self, qualname: str) -> list[str]:
         summary = self.summary(qualname)
         records = self._records.get(qualname)
-        if not qualname or not (summary.asks or (records is not None and records.asks_grad_mode)):
+        asks = summary.asks or summary.writes or (records is not None and records.asks_grad_mode)
+        if not qualname or not asks:
             return []
         name = qualname.rpartition(".")[2]
         callers = [caller for caller in self.skeleton.call_sites.get(name, ()) if caller != qualname]
@@ -212,9 +230,6 @@ class FileFlow:
         for thing in value:
             if isinstance(thing, Module):
                 walk.state = walk.now().with_module(thing, facts)
-            elif isinstance(thing, Opaque):
-                held = walk.module(thing.key, thing.place, parent=thing.parent, weak=True)
-                walk.state = walk.now().with_module(held, facts)
 
 
 def _summary_of(definition: Definition, walk: Walk) -> Summary:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -51,6 +53,7 @@ class Places:
     def __init__(self, walk: Walk, autograd: Autograd) -> None:
         self._walk = walk
         self._autograd = autograd
+        self._reading = False
 
     def name(self, name: str) -> Value:
         """What a name holds: a local, else what the module level binds, else a builtin."""
@@ -76,6 +79,10 @@ class Places:
         for candidate in file.imports.starred(name):
             if effect(candidate) or module(candidate) or op(candidate):
                 return self._dotted(name, candidate)
+        if name in file.skeleton.constants:
+            literal = file.skeleton.constants[name]
+            kind = Plain.TEXT if isinstance(literal, str) else Plain.NUMBER
+            return walk.things.scalar(kind, constant=literal)
         if name in _BUILTINS:
             return self._dotted(name, f"builtins.{name}")
         return frozenset((self.entry((f"::{name}",), name),))
@@ -227,10 +234,17 @@ class Places:
     def _dotted(self, place: str, dotted: str) -> Value:
         return frozenset((self._walk.things.make(Dotted, ("dotted", dotted), place, dotted, name=dotted),))
 
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """A name is evaluated only for a number to be read of it."""
+        self._reading = True
+        yield
+        self._reading = False
+
     def _use(self, value: Value, name: str) -> None:
         """A tensor of a region that is over is mentioned: it has left the region."""
         walk = self._walk
-        if walk.rehearsing or len(walk.known_regions) == len(walk.now().regions):
+        if self._reading or walk.rehearsing or len(walk.known_regions) == len(walk.now().regions):
             return
         for thing in self.within(value):
             outside = walk.now().tensor(thing).born - walk.now().born

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import libcst as cst
+
 from torchlint.flow.classes import make
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Computed, Escaped, Forward
@@ -15,8 +17,6 @@ from torchlint.tables import Layer, Saves, module
 from torchlint.tables.effects import says
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from torchlint.flow.autograd import Arguments, Autograd
     from torchlint.flow.closures import Closures
     from torchlint.flow.places import Places
@@ -134,13 +134,13 @@ class Running:
         """Tell of a forward without gradients; note one that the caller decides about."""
         walk = self._walk
         state = walk.now()
+        by_flag = bool(state.regions) and state.regions[-1].mode is state.grad_mode
         path = path_of(thing)
         if path is not None:
-            if not state.grad_mode.surely_off:
+            if not (state.grad_mode.surely_off or by_flag):
                 walk.records.run(path, facts)
             elif Mode.CALLER in facts.mode:
                 walk.records.asks.add(path)
-        by_flag = bool(state.regions) and state.regions[-1].mode is state.grad_mode
         if not (state.grad_mode.surely_off or (by_flag and state.grad_mode & GradMode.OFF)):
             return
         walk.tell(
@@ -155,6 +155,7 @@ class Running:
                 facts.sensitivity if thing.sensitivity is Sensitivity.UNKNOWN else thing.sensitivity,
                 state.regions[-1] if state.regions else None,
                 self.evaluates(),
+                lambda: walk.file.trains(thing.place.rpartition(".")[2]),
             )
         )
 
@@ -196,8 +197,13 @@ class Running:
         saves_result = layer.saves_result is Saves.YES and not layer.saved_outputs
         first = arguments.positional[0] if arguments.positional else NOTHING
         if thing.inplace and tensors(first):
-            return self._autograd.overwrite(first, grad, saved, node, thing.place or "the input", saves_result=saves_result)
+            return self._autograd.overwrite(first, grad, saved, node, self._input(node), saves_result=saves_result)
         return self._autograd.result(node, grad, operands, saved=saved, saves_result=saves_result, modules=modules)
+
+    def _input(self, node: cst.CSTNode) -> str:
+        if self._walk.rehearsing or not isinstance(node, cst.Call) or not node.args:
+            return ""
+        return self._walk.text(node.args[0].value)
 
     def _modules_within(self, value: Value) -> list[Module]:
         found: list[Module] = []

@@ -30,7 +30,7 @@ class ModuleFacts:
             self.mode | other.mode,
             self.trained_at or other.trained_at,
             self.explicit or other.explicit,
-            self.frozen and other.frozen,
+            self.frozen or other.frozen,
             self.sensitivity if self.sensitivity is other.sensitivity else Sensitivity.UNKNOWN,
         )
 
@@ -118,7 +118,7 @@ class State:
             facts = self.modules.get(thing)
             if facts is not None:
                 return facts
-            thing = thing.parent if isinstance(thing, Module) else None
+            thing = thing.parent if isinstance(thing, Module | Opaque) else None
         return UNSET
 
     def tensor(self, thing: Thing) -> TensorFacts:

@@ -19,6 +19,7 @@ class Run:
 
     path: Path
     facts: ModuleFacts
+    surely: bool = True  # False: it calls something that may be a module
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,9 @@ class Values:
         value = self.evaluate(node.value)
         if walk.state is None:
             return
+        if any(isinstance(thing, Scalar) and thing.kind is Plain.TEXT for thing in target | value):
+            self.assign(node.target, self._text([target, value]), None)
+            return
         numbers = reads_of(target) | reads_of(value)
         self._places.log(value, node)
         listed = [thing for thing in target if isinstance(thing, Container)]
@@ -148,8 +151,6 @@ class Values:
                 arguments = self.calls.arguments(known, value)
                 result |= self._autograd.apply(found, arguments, node, method=True, place=walk.text(node.target))
                 result |= written
-            elif found is not None:
-                result |= self._autograd.apply(found, self.calls.arguments(written, value), node, method=True)
             else:
                 result |= written
         if any(isinstance(thing, Scalar) for thing in target) or not (listed or written):

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from torchlint.flow.domain import Grad, GradMode, Mode
+from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Event, Logged, Region, Site
-from torchlint.flow.state import ModuleFacts, State, TensorFacts
+from torchlint.flow.state import UNSET, State, TensorFacts, ModuleFacts
 from torchlint.flow.summary import Path, Run
 from torchlint.flow.things import Module, Opaque, Scalar, Tensor, Thing, Things, Value
 
@@ -26,6 +26,7 @@ class Evidence:
     def __init__(self) -> None:
         self.modules: set[object] = set()
         self.graphs: set[object] = set()
+        self.classes: dict[object, str | None] = {}  # what every caller hands over; None: several
 
     def size(self) -> int:
         """How much there is; it only grows."""
@@ -37,6 +38,7 @@ class Records:
 
     def __init__(self) -> None:
         self.runs: dict[Path, ModuleFacts] = {}
+        self.calls: set[Path] = set()
         self.asks: set[Path] = set()
         self.writes: set[Path] = set()
         self.saves: set[Path] = set()
@@ -45,6 +47,7 @@ class Records:
         self.keeps: set[Path] = set()
         self.returned: Value = frozenset()
         self.yields = False
+        self.trained: set[str] = set()  # last names of the modules that backward runs through
         self.asks_grad_mode = False  # a number is read of a tensor that requires grad if the caller lets it
 
     def run(self, path: Path, facts: ModuleFacts) -> None:
@@ -54,7 +57,9 @@ class Records:
 
     def all_runs(self) -> tuple[Run, ...]:
         """Every run, in the order of the walk."""
-        return tuple(Run(path, facts) for path, facts in self.runs.items())
+        called = sorted(self.calls - self.runs.keys())
+        sure = [Run(path, facts) for path, facts in self.runs.items()]
+        return (*sure, *(Run(path, UNSET, surely=False) for path in called))
 
 
 class Walk:
@@ -141,7 +146,11 @@ class Walk:
         """A module of unknown class that nobody built here."""
         if isinstance(parent, Module):
             owned = owned or parent.owned
-        return self.things.make(Module, key, place, parent=parent, weak=weak, owned=owned)
+        cls = self.evidence.classes.get(key)
+        sensitivity = self.file.classes.sensitivity(cls) if cls is not None else Sensitivity.UNKNOWN
+        return self.things.make(
+            Module, key, place, cls, cls=cls, sensitivity=sensitivity, parent=parent, weak=weak, owned=owned
+        )
 
     def believe_module(self, thing: Thing) -> None:
         """Its use shows an unknown thing to be a module; the next walk knows it from the start."""
@@ -201,9 +210,8 @@ def reads_of(value: Value) -> frozenset[Site]:
 
 
 def _held_by(thing: Thing, holder: Module) -> bool:
-    parent = thing.parent if isinstance(thing, Module) else None
-    while isinstance(parent, Module):
-        if parent is holder:
+    while isinstance(thing, Module | Opaque) and thing.parent is not None:
+        thing = thing.parent
+        if thing is holder:
             return True
-        parent = parent.parent
     return False

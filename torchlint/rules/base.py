@@ -32,12 +32,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Cure:
-    """A fix before it has positions; `imports` are dotted names the new text needs bound."""
+    """A fix before it has positions.
+
+    `imports` are dotted names that the new text needs bound; it spells them in braces. `beside` is
+    the imported name next to which a new one goes, where the source imports by name.
+    """
 
     title: str
     changes: tuple[Change, ...]
     safe: bool
     imports: tuple[str, ...] = ()
+    beside: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class MissingEval(Rule):
         """Report what is neither deliberate nor a sample for the other half of a training step."""
         for (region, module), forward in self._first.items():
             # Fake samples for a discriminator: the generator itself is trained here.
-            if region in self._feeding and module in self._trained:
+            if region in self._feeding and not _by_flag(region) and (module in self._trained or forward.trained_elsewhere()):
                 continue
             if self._is_deliberate(forward):
                 continue

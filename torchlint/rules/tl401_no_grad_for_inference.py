@@ -51,13 +51,11 @@ class NoGradForInference(Rule):
                 self.report(region.site, cure=_cure(region, safe=region not in self._used), switch=region.switch)
 
 
-def _cure(region: Region, *, safe: bool) -> Cure | None:
+def _cure(region: Region, *, safe: bool) -> Cure:
     """Replace the name of the switch; the whole call where that takes the place of a flag."""
-    title = "use torch.inference_mode"
-    callee = region.callee.node
+    change = Change(region.callee, "{torch.inference_mode}")
     if region.dotted == "torch.set_grad_enabled":
         change = Change(region.site, "{torch.inference_mode}()")
-        return Cure(title, (change,), safe, (_INFERENCE_MODE,))
-    if isinstance(callee, cst.Attribute | cst.Name):
-        return Cure(title, (Change(region.callee, "{torch.inference_mode}"),), safe, (_INFERENCE_MODE,))
-    return None
+    callee = region.callee.node
+    beside = callee.value if isinstance(callee, cst.Name) else None
+    return Cure("use torch.inference_mode", (change,), safe, (_INFERENCE_MODE,), beside)

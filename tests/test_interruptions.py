@@ -1,0 +1,66 @@
+"""A reader that goes away and a Ctrl-C end the command quietly."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from command import LOGS_A_GRAPH, command, environment, write
+
+
+def many(folder: Path, count: int, size: int = 200) -> None:
+    for number in range(count):
+        write(folder, **{f"m{number:04}": LOGS_A_GRAPH + "print(y.item())\n" * size})
+
+
+def test_a_reader_that_goes_away(tmp_path: Path) -> None:
+    many(tmp_path, 4)
+    with subprocess.Popen(
+        command("check"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 1
+
+
+def start(*arguments: str, cwd: Path) -> subprocess.Popen[bytes]:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command(*arguments), cwd=cwd, env=environment(), start_new_session=True, **pipes)
+
+
+def once_it_is_read(pipe: Path, process: subprocess.Popen[bytes]) -> int:
+    while process.poll() is None:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            time.sleep(0.01)
+    pytest.fail("it was done before it could be interrupted")
+
+
+def test_ctrl_c_while_it_waits_for_input(tmp_path: Path) -> None:
+    process = start("check", "-", cwd=tmp_path)
+    assert process.stdin is not None
+    process.stdin.write(b"#" * 1_000_000)  # more than a pipe holds: once it is written, it is being read
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, b"")
+
+
+@pytest.mark.parametrize("whole_group", [True, False])
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_while_it_works(jobs: str, whole_group: bool, tmp_path: Path) -> None:
+    many(tmp_path, 100)
+    os.mkfifo(tmp_path / "a.py")  # whoever reads it waits for the other end
+    process = start("check", "--jobs", jobs, cwd=tmp_path)
+    other_end = once_it_is_read(tmp_path / "a.py", process)
+    os.kill(-process.pid if whole_group else process.pid, signal.SIGINT)
+    os.close(other_end)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, b"")
