@@ -32,11 +32,8 @@ def check(source: Source, config: Config, *, tree: ast.Module | None = None) -> 
     """
     if not _RELEVANT.search(source.text):
         return []
-    rules = _enabled(config)
-    if not any(rule.pattern.search(source.text) for rule in rules):
-        return []
     try:
-        diagnostics = _check(source, rules, tree)
+        diagnostics = _check(source, _enabled(config), tree)
     except UnreadableSource as error:
         return [unreadable(source.filename, error)]
     except Exception as error:
@@ -60,7 +57,9 @@ class _Armed(NamedTuple):
 
 
 def _enabled(config: Config) -> list[_Armed]:
-    return [armed for armed in _armed() if config.enables(armed.rule.code, default=armed.rule.on_by_default())]
+    return [
+        armed for armed in _armed() if config.enables(armed.rule.code, default=armed.rule.on_by_default())
+    ]
 
 
 @cache
@@ -83,12 +82,15 @@ def _methods(rule: type[Rule]) -> tuple[tuple[str, str], ...]:
 
 
 def _check(source: Source, rules: list[_Armed], tree: ast.Module | None) -> list[Diagnostic]:
-    # LibCST costs 200 ms to import: only a file that passed the triggers pays.
-    from torchlint.flow.file import FileFlow, unit_names
     from torchlint.skeleton import outline
-    from torchlint.units import Units
 
     skeleton = outline(source, tree)
+    if not any(rule.pattern.search(source.text) for rule in rules):
+        return []
+    # LibCST costs 200 ms to import: only a file that passed the triggers pays.
+    from torchlint.flow.file import FileFlow, unit_names
+    from torchlint.units import Units
+
     units = Units(source, skeleton)
     flow = FileFlow(skeleton, units)
     aliases = _aliases(rules, skeleton)
@@ -120,7 +122,9 @@ def _is_wanted(
     owner, _, method = name.rpartition(".")
     if method == "forward" and f"{owner}.__init__" in skeleton.definitions:
         text += units.text(f"{owner}.__init__")
-    return any(armed.pattern.search(text) for armed in rules) or (aliases is not None and bool(aliases.search(text)))
+    return any(armed.pattern.search(text) for armed in rules) or (
+        aliases is not None and bool(aliases.search(text))
+    )
 
 
 def _listener(rules: list[_Armed], instances: list[Rule]) -> Callable[[Event], None]:

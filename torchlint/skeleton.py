@@ -100,7 +100,9 @@ class ClassOutline:
                 continue
             if (name := self_attribute(node.func)) is not None:
                 found.setdefault(name, set()).add("()")
-            elif isinstance(node.func, ast.Attribute) and (name := self_attribute(node.func.value)) is not None:
+            elif (
+                isinstance(node.func, ast.Attribute) and (name := self_attribute(node.func.value)) is not None
+            ):
                 found.setdefault(name, set()).add(node.func.attr)
         return found
 
@@ -310,7 +312,10 @@ def _self_assignments(node: ast.ClassDef) -> Iterator[tuple[str, ast.expr | None
                     for part in target.elts:
                         if (name := self_attribute(part)) is not None:
                             yield name, None
-        elif isinstance(item, ast.AnnAssign | ast.AugAssign) and (name := self_attribute(item.target)) is not None:
+        elif (
+            isinstance(item, ast.AnnAssign | ast.AugAssign)
+            and (name := self_attribute(item.target)) is not None
+        ):
             yield name, item.value
 
 

@@ -26,6 +26,7 @@ class Source:
     encoding: str = "utf-8"
     bom: bool = False
     newline: str = "\n"
+    mixed: tuple[str, ...] = ()  # each line's own end, where they are not all alike
     _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -51,24 +52,35 @@ class Source:
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             raise UnreadableSource(f"not {encoding} text: {error.reason}", line=line) from None
+        except UnicodeError as error:
+            raise UnreadableSource(f"not {encoding} text: {error}") from None
+        if encoding.lower().replace("_", "-") == "utf-8-sig":
+            bom, encoding = True, "utf-8"
         return cls.from_text(text, filename, encoding=encoding, bom=bom)
 
     @classmethod
     def from_text(cls, text: str, filename: str, *, encoding: str = "utf-8", bom: bool = False) -> Source:
         """Take decoded text; `\\r\\n` and lone `\\r` become `\\n` and are put back by `to_bytes`."""
-        newline = "\n"
+        newline, mixed = "\n", ()
         if "\r" in text:
-            newline = "\r\n" if "\r\n" in text else "\r"
+            ends = tuple(re.findall(r"\r\n|\r|\n", text))
+            newline = max(set(ends), key=ends.count)
+            mixed = ends if len(set(ends)) > 1 else ()
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-        return cls(filename, text, encoding, bom, newline)
+        return cls(filename, text, encoding, bom, newline, mixed)
 
     def with_text(self, text: str) -> Source:
         """The same file with another text (in `\\n` line ends)."""
-        return Source(self.filename, text, self.encoding, self.bom, self.newline)
+        return Source(self.filename, text, self.encoding, self.bom, self.newline, self.mixed)
 
     def to_bytes(self) -> bytes:
         """The bytes to write back: BOM, encoding and newline style as they were read."""
-        text = self.text if self.newline == "\n" else self.text.replace("\n", self.newline)
+        text = self.text
+        lines = text.split("\n")
+        if self.mixed and len(lines) == len(self.mixed) + 1:
+            text = "".join(line + end for line, end in zip(lines, (*self.mixed, ""), strict=True))
+        elif self.newline != "\n":
+            text = self.newline.join(lines)
         return (codecs.BOM_UTF8 if self.bom else b"") + text.encode(self.encoding)
 
     @property

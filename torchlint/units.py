@@ -95,7 +95,7 @@ class Units:
         offset = 0
         if definition is not None:
             offset = definition.first_line - 1
-            if definition.indent:
+            if text.lstrip("\f")[:1] in (" ", "\t"):
                 text = _PREFIX + text
                 offset -= 1
         try:

@@ -69,7 +69,10 @@ class Applying:
             for thing in tensors(self._resolve(path, bound))
             for storage in state.tensor(thing).storages
         }
-        found = [self._shape(shape, bound, node, str(number), saved) for number, shape in enumerate(summary.returns)]
+        found = [
+            self._shape(shape, bound, node, str(number), saved)
+            for number, shape in enumerate(summary.returns)
+        ]
         return widen(found, lambda: walk.opaque((node, "wide"))) or walk.unknown(node)
 
     def _tell_callee(self, definition: Definition, summary: Summary, bound: dict[str, Value]) -> None:
@@ -177,7 +180,10 @@ class Applying:
             case TensorShape():
                 operands = [thing for path in shape.sources for thing in tensors(self._resolve(path, bound))]
                 modules = [
-                    thing for path in shape.modules for thing in self._resolve(path, bound) if isinstance(thing, Module)
+                    thing
+                    for path in shape.modules
+                    for thing in self._resolve(path, bound)
+                    if isinstance(thing, Module)
                 ]
                 grad = shape.grad
                 if walk.now().grad_mode.surely_off:
@@ -190,7 +196,9 @@ class Applying:
             case PlainShape():
                 return walk.things.scalar(shape.kind)
             case InstanceShape():
-                return frozenset((walk.things.make(Instance, (node, "returned"), "", shape.cls, cls=shape.cls),))
+                return frozenset(
+                    (walk.things.make(Instance, (node, "returned"), "", shape.cls, cls=shape.cls),)
+                )
             case ContainerShape():
                 made = walk.things.make(Container, (node, f"returned{role}"), "", kind=shape.kind)
                 for slot, shapes in shape.slots:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     import libcst as cst
 
 # Operations that only add up: a loss made by them carries a graph when one of its parts does.
-_SUMMING = frozenset(("add", "sub", "sum", "mean", "stack", "cat", "neg", "mul", "div", "positive", "squeeze", "getitem"))
+_SUMMING = frozenset(
+    ("add", "sub", "sum", "mean", "stack", "cat", "neg", "mul", "div", "positive", "squeeze", "getitem")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,9 @@ class Autograd:
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
 
-    def apply(self, op: Op, arguments: Arguments, node: cst.CSTNode, *, method: bool, place: str = "") -> Value:
+    def apply(
+        self, op: Op, arguments: Arguments, node: cst.CSTNode, *, method: bool, place: str = ""
+    ) -> Value:
         """The result of an operation; writes its target and records what it saves."""
         op = op.form(*described(arguments), method=method)
         bound = _bind(op, arguments)
@@ -182,7 +186,9 @@ class Autograd:
         nodes: Sites = frozenset()
         if grad is not Grad.NO:
             site = walk.site(node)
-            parents: Sites = frozenset().union(*(state.graph.roots(item.nodes, item.storages) for item in carrying))
+            parents: Sites = frozenset().union(
+                *(state.graph.roots(item.nodes, item.storages) for item in carrying)
+            )
             kept = set(saved) if grad is Grad.YES else set()
             if saves_result and grad is Grad.YES:
                 kept |= own
@@ -245,7 +251,9 @@ class Autograd:
             if facts.grad is not Grad.NO:
                 parents |= walk.now().graph.roots(facts.nodes, facts.storages)
         place = place or walk.text(node)
-        self._rewrite(target, grad, saved, frozenset(parents), node, place, saves_result=op.saves_result is Saves.YES)
+        self._rewrite(
+            target, grad, saved, frozenset(parents), node, place, saves_result=op.saves_result is Saves.YES
+        )
         for thing in tensors(target):
             state = walk.now()
             facts = state.tensor(thing)
@@ -254,7 +262,14 @@ class Autograd:
         return target
 
     def overwrite(
-        self, target: Value, grad: Grad, saved: set[Thing], node: cst.CSTNode, place: str, *, saves_result: bool
+        self,
+        target: Value,
+        grad: Grad,
+        saved: set[Thing],
+        node: cst.CSTNode,
+        place: str,
+        *,
+        saves_result: bool,
     ) -> Value:
         """A layer built with inplace=True writes its input and returns it."""
         state = self._walk.now()
@@ -315,7 +330,9 @@ class Autograd:
         storages: frozenset[Thing] | None = None
         # What is computed from a tensor of a region stands for it: it may be trained on elsewhere.
         handed = [] if plain else operands
-        born: frozenset[Region] | None = walk.now().born.union(*(walk.now().tensor(thing).born for thing in handed))
+        born: frozenset[Region] | None = walk.now().born.union(
+            *(walk.now().tensor(thing).born for thing in handed)
+        )
         if views or (op.result is Result.CUT and op.view is not View.UNTRACKED):
             facts = [walk.now().tensor(thing) for thing in tensors(first)]
             if facts:
@@ -343,11 +360,20 @@ class Autograd:
         return value
 
     def _mixed(
-        self, op: Op, grad: Grad, operands: list[Thing], node: cst.CSTNode, *, saved: set[Thing], saves_result: bool
+        self,
+        op: Op,
+        grad: Grad,
+        operands: list[Thing],
+        node: cst.CSTNode,
+        *,
+        saved: set[Thing],
+        saves_result: bool,
     ) -> Value:
         walk = self._walk
         several = walk.things.make(Container, (node, "outputs"), "", kind="tuple")
-        carrying = self.result(node, grad, operands, saved=saved, saves_result=saves_result and not op.saved_outputs)
+        carrying = self.result(
+            node, grad, operands, saved=saved, saves_result=saves_result and not op.saved_outputs
+        )
         plain = self.result(node, Grad.NO, [], role="plain")
         state = walk.now().with_slot(several, "[*]", carrying if not op.graph_outputs else carrying | plain)
         for number, name in enumerate((".values", ".indices")):
@@ -363,7 +389,9 @@ class Autograd:
             value = bound.get(item.arg)
             if value is None or item.sometimes:
                 continue
-            if item.when and not any(self.grad_of(bound.get(other, NOTHING)) is Grad.YES for other in item.when):
+            if item.when and not any(
+                self.grad_of(bound.get(other, NOTHING)) is Grad.YES for other in item.when
+            ):
                 continue
             for thing in self._spread(value):
                 saved |= self._walk.now().tensor(thing).storages
@@ -401,7 +429,11 @@ class Autograd:
 
 def sorted_things(value: Value) -> list[Thing]:
     """A value's things in an order that does not depend on addresses."""
-    return list(value) if len(value) < 2 else sorted(value, key=lambda thing: (type(thing).__name__, thing.place))
+    return (
+        list(value)
+        if len(value) < 2
+        else sorted(value, key=lambda thing: (type(thing).__name__, thing.place))
+    )
 
 
 def described(arguments: Arguments) -> tuple[list[Argument], dict[str, Argument]]:

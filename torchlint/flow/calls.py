@@ -87,7 +87,9 @@ class Calls:
             if walk.state is None:
                 return NOTHING
             for thing in callee:
-                found.append(self._callable(thing, arguments, node, discarded=discarded, alone=len(callee) == 1))
+                found.append(
+                    self._callable(thing, arguments, node, discarded=discarded, alone=len(callee) == 1)
+                )
         return widen(found, lambda: walk.opaque((node, "wide"))) or walk.unknown(node)
 
     def invoke(self, value: Value, arguments: Arguments, node: cst.Call) -> None:
@@ -135,7 +137,9 @@ class Calls:
                 found = walk.file.classes.method(cls, "__call__")
                 if found is not None:
                     definition = walk.file.skeleton.definitions[found[1]]
-                    return self._applying.call(definition, arguments.behind(frozenset((thing,))), node, discarded=discarded)
+                    return self._applying.call(
+                        definition, arguments.behind(frozenset((thing,))), node, discarded=discarded
+                    )
             case Opaque() if is_module_like(thing):
                 held = walk.module(thing.key, thing.place, parent=thing.parent, weak=True)
                 return self.running.forward(held, arguments, node, walk.text(node.func))
@@ -149,15 +153,23 @@ class Calls:
         if known is not None:
             return self._effects.function(known, name, arguments, node, discarded=discarded)
         if name.startswith("torch."):
-            layer = module(name) if name.startswith("torch.nn.") and name.rpartition(".")[2][:1].isupper() else None
+            layer = (
+                module(name)
+                if name.startswith("torch.nn.") and name.rpartition(".")[2][:1].isupper()
+                else None
+            )
             if layer is not None:
                 return self.running.build(layer, arguments, node)
             operation = op(name)
             if operation is not None:
-                return self._autograd.apply(operation, arguments, node, method=False, place=self._target(node))
+                return self._autograd.apply(
+                    operation, arguments, node, method=False, place=self._target(node)
+                )
         return self.stranger(name, arguments, node, discarded=discarded)
 
-    def _method(self, thing: Thing, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
+    def _method(
+        self, thing: Thing, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool
+    ) -> Value:
         walk = self._walk
         itself = frozenset((thing,))
         known = effect(f".{name}")
@@ -166,9 +178,18 @@ class Calls:
                 full = canonical(f"{thing.name}.{name}")
                 if known is not None and known.kind == "loader":
                     return self._effects.loader(known, node)
-                if thing.name.startswith("torch.") and effect(full) is None and op(full) is None and module(full) is None:
+                if (
+                    thing.name.startswith("torch.")
+                    and effect(full) is None
+                    and op(full) is None
+                    and module(full) is None
+                ):
                     return self.stranger(full, arguments, node, discarded=discarded)
-                if known is not None and effect(full) is None and not thing.name.startswith(("torch", "builtins")):
+                if (
+                    known is not None
+                    and effect(full) is None
+                    and not thing.name.startswith(("torch", "builtins"))
+                ):
                     return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
                 return self._dotted(full, arguments, node, discarded=discarded)
             case Module():
@@ -180,7 +201,11 @@ class Calls:
             case Scalar():
                 return walk.things.scalar(thing.kind, reads=thing.reads)
             case Container():
-                return self._places.element(thing, "[*]") if name in ("pop", "popleft", "get") else walk.unknown(node)
+                return (
+                    self._places.element(thing, "[*]")
+                    if name in ("pop", "popleft", "get")
+                    else walk.unknown(node)
+                )
             case Instance(cls=str() as cls):
                 found = walk.file.classes.method(cls, name)
                 if found is not None:
@@ -202,7 +227,9 @@ class Calls:
                     self._effects.log(arguments, node)
                 outline = thing.outline
                 if outline is not None and name in outline.methods:
-                    return self._own_method(outline.methods[name].qualname, thing, arguments, node, discarded=discarded)
+                    return self._own_method(
+                        outline.methods[name].qualname, thing, arguments, node, discarded=discarded
+                    )
         return self.stranger(name, arguments, node, discarded=discarded)
 
     def _own_method(
@@ -223,10 +250,16 @@ class Calls:
         known = effect(f".{name}")
         if known is not None and known.kind in MODULE_EFFECTS:
             return self._effects.of_module(known, thing, arguments, node)
-        held = [item for item in self._places.slot(thing, f".{name}") if isinstance(item, Module) or is_module_like(item)]
+        held = [
+            item
+            for item in self._places.slot(thing, f".{name}")
+            if isinstance(item, Module) or is_module_like(item)
+        ]
         named = "module" in says("place", name)
         if held and (named or any(isinstance(item, Module) for item in held)):
-            return NOTHING.union(*(self._callable(item, arguments, node, discarded=discarded) for item in held))
+            return NOTHING.union(
+                *(self._callable(item, arguments, node, discarded=discarded) for item in held)
+            )
         if known is not None and known.kind in ("log", "backward", "step"):
             return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
         return self.stranger(name, arguments, node, discarded=discarded, receiver=frozenset((thing,)))
@@ -250,7 +283,13 @@ class Calls:
         if isinstance(thing, Opaque):
             held = [item for item in self._places.slot(thing, f".{name}") if isinstance(item, Module)]
             if held or "module" in says("place", name):
-                child = held[0] if held else self._walk.module((thing.key, name), f"{thing.place}.{name}", parent=thing, weak=True)
+                child = (
+                    held[0]
+                    if held
+                    else self._walk.module(
+                        (thing.key, name), f"{thing.place}.{name}", parent=thing, weak=True
+                    )
+                )
                 return self.running.forward(child, arguments, node, self._walk.text(node.func))
         return self.stranger(name, arguments, node, discarded=discarded, receiver=frozenset((thing,)))
 
@@ -267,9 +306,9 @@ class Calls:
         else:
             made = walk.things.make(Instance, (node, "instance"), "", cls=outline.name)
         found = classes.method(outline.name, "__init__")
-        if found is not None and not isinstance(made, Module):
-            self._own_method(found[1], made, arguments, node, discarded=False)
-        elif found is not None and self._applying.sets_modes(found[1]):
+        if (found is not None and not isinstance(made, Module)) or (
+            found is not None and self._applying.sets_modes(found[1])
+        ):
             self._own_method(found[1], made, arguments, node, discarded=False)
         return frozenset((made,))
 
@@ -306,7 +345,9 @@ class Calls:
             return NOTHING
         return self._returned_by_stranger(name, operands, receiver, node)
 
-    def _hand_over(self, arguments: Arguments, handed: list[Thing], node: cst.Call, *, discarded: bool) -> None:
+    def _hand_over(
+        self, arguments: Arguments, handed: list[Thing], node: cst.Call, *, discarded: bool
+    ) -> None:
         walk = self._walk
         state = walk.now()
         for thing in handed:
@@ -316,7 +357,9 @@ class Calls:
         if discarded:
             self._places.keep(NOTHING, NOTHING.union(*arguments.all()), node, anyway=True)
 
-    def _returned_by_stranger(self, name: str, operands: list[Thing], receiver: Value, node: cst.Call) -> Value:
+    def _returned_by_stranger(
+        self, name: str, operands: list[Thing], receiver: Value, node: cst.Call
+    ) -> Value:
         walk = self._walk
         state = walk.now()
         facts = [state.tensor(thing) for thing in operands]
@@ -351,8 +394,6 @@ class Calls:
             if argument.keyword is not None and argument.keyword.value == "out":
                 return self._walk.text(argument.value)
         return self._walk.text(node.args[0].value) if node.args else ""
-
-
 
 
 def _only_reads(name: str) -> bool:

@@ -12,7 +12,14 @@ from torchlint.tables import Answer, Argument, Given, Layer, module
 
 # Bases that are modules although torch.nn does not hold them.
 _MODULE_BASES = frozenset(
-    ("LightningModule", "PreTrainedModel", "ModelMixin", "TorchModelV2", "ScriptModule", "BaseFeaturesExtractor")
+    (
+        "LightningModule",
+        "PreTrainedModel",
+        "ModelMixin",
+        "TorchModelV2",
+        "ScriptModule",
+        "BaseFeaturesExtractor",
+    )
 )
 
 
@@ -64,7 +71,9 @@ class Classes:
                 # A base nobody shows, and a forward: torch code has no other use for the word.
                 if "forward" in outline.methods and dotted != "torch.autograd.Function":
                     return True
-                if any(module(dotted) and star.startswith("torch.nn.") for star in self._imports.starred(base)):
+                if any(
+                    module(dotted) and star.startswith("torch.nn.") for star in self._imports.starred(base)
+                ):
                     return True
         return False
 
@@ -103,12 +112,16 @@ class Classes:
             return Made(outline.name, self.sensitivity(outline.name), True)
         dotted = self._imports.resolve(construct.callee)
         candidates = [dotted] if dotted else list(self._imports.starred(construct.callee))
-        layer = next((module(name) for name in candidates if name.startswith("torch.nn.") and module(name)), None)
+        layer = next(
+            (module(name) for name in candidates if name.startswith("torch.nn.") and module(name)), None
+        )
         if layer is None:
             return None
         positional = [_argument(item) for item in construct.arguments]
         keywords = {name: _argument(item) for name, item in construct.keywords}
-        parts = [self._sensitivity_of(item) for item in (*construct.arguments, *dict(construct.keywords).values())]
+        parts = [
+            self._sensitivity_of(item) for item in (*construct.arguments, *dict(construct.keywords).values())
+        ]
         return make(layer, positional, keywords, [part for part in parts if part is not None])
 
     def fills_itself(self, name: str) -> bool:
@@ -139,7 +152,9 @@ class Classes:
                 parts.extend(self._of_attribute(outline, attribute, values))
         return Sensitivity.of_parts(parts)
 
-    def _of_attribute(self, outline: ClassOutline, attribute: str, values: list[object]) -> Iterable[Sensitivity]:
+    def _of_attribute(
+        self, outline: ClassOutline, attribute: str, values: list[object]
+    ) -> Iterable[Sensitivity]:
         called = "()" in self.uses(outline.name, attribute)
         for value in values:
             if isinstance(value, Construct):
@@ -158,16 +173,25 @@ class Classes:
 
     def _known_base(self, base: str) -> bool:
         dotted = self._imports.resolve(base) or base
-        return dotted in ("object", "ABC", "abc.ABC", "Generic", "typing.Generic", "Protocol") or dotted.startswith(
-            ("torch.nn.", "torch.utils.data.", "torch.optim.", "torch.autograd.")
-        )
+        return dotted in (
+            "object",
+            "ABC",
+            "abc.ABC",
+            "Generic",
+            "typing.Generic",
+            "Protocol",
+        ) or dotted.startswith(("torch.nn.", "torch.utils.data.", "torch.optim.", "torch.autograd."))
 
     def _sensitivity_of(self, item: object) -> Sensitivity | None:
         if isinstance(item, Construct):
             made = self.made(item)
             if made is not None:
                 return made.sensitivity
-            return None if self._imports.resolve(item.callee or "") == "collections.OrderedDict" else Sensitivity.UNKNOWN
+            return (
+                None
+                if self._imports.resolve(item.callee or "") == "collections.OrderedDict"
+                else Sensitivity.UNKNOWN
+            )
         if isinstance(item, tuple):
             parts = [part for inner in item if (part := self._sensitivity_of(inner)) is not None]
             return Sensitivity.of_parts(parts) if parts else None
@@ -185,14 +209,19 @@ class Classes:
 
 
 def make(
-    layer: Layer, positional: Sequence[Argument], keywords: Mapping[str, Argument], children: list[Sensitivity]
+    layer: Layer,
+    positional: Sequence[Argument],
+    keywords: Mapping[str, Argument],
+    children: list[Sensitivity],
 ) -> Made:
     """The module that a row of the table makes with these arguments and children."""
     differs = layer.differs(positional, keywords)
     if differs is Answer.CHILDREN:
         sensitivity = Sensitivity.of_parts(children)
     else:
-        sensitivity = {Answer.YES: Sensitivity.YES, Answer.NO: Sensitivity.NO}.get(differs, Sensitivity.UNKNOWN)
+        sensitivity = {Answer.YES: Sensitivity.YES, Answer.NO: Sensitivity.NO}.get(
+            differs, Sensitivity.UNKNOWN
+        )
     parameters = {Answer.YES: True, Answer.NO: False}.get(layer.has_parameters(positional, keywords))
     inplace = layer.writes_input(positional, keywords) is Answer.YES
     return Made(layer.name, sensitivity, parameters, layer, inplace)

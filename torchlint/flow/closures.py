@@ -137,7 +137,9 @@ class Closures:
         walk = self._walk
         assert closure.node is not None
         parameters = closure.node.params
-        for position, parameter in enumerate((*parameters.posonly_params, *parameters.params, *parameters.kwonly_params)):
+        for position, parameter in enumerate(
+            (*parameters.posonly_params, *parameters.params, *parameters.kwonly_params)
+        ):
             name = parameter.name.value
             value = arguments.get(name, position) if arguments is not None else None
             if value is None:

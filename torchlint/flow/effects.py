@@ -35,7 +35,19 @@ if TYPE_CHECKING:
 
 # Effects that a method has on a module; any other method of a module is its own.
 MODULE_EFFECTS = frozenset(
-    ("mode", "freeze", "same", "cast", "parameters", "state_dict", "load", "children", "none", "forward", "keeps")
+    (
+        "mode",
+        "freeze",
+        "same",
+        "cast",
+        "parameters",
+        "state_dict",
+        "load",
+        "children",
+        "none",
+        "forward",
+        "keeps",
+    )
 )
 # Effects that a method has on a tensor, or on something unknown that may be one.
 TENSOR_EFFECTS = frozenset(("read", "backward", "mode", "parameters", "children"))
@@ -61,7 +73,9 @@ class Effects:
         first = arguments.positional[0] if arguments.positional else NOTHING
         match known.kind:
             case "switch":
-                return self._calls.switches.made(known.detail or "", name, arguments, node, discarded=discarded)
+                return self._calls.switches.made(
+                    known.detail or "", name, arguments, node, discarded=discarded
+                )
             case "backward":
                 retains = arguments.constant("retain_graph") is True
                 self._autograd.backward(first, node, keeps_graph=retains)
@@ -177,7 +191,9 @@ class Effects:
                     self._cast(node)
             case "parameters":
                 named = known.detail == "named"
-                return self._parameters(thing, node, leaf=not node_name(node).endswith("buffers"), named=named)
+                return self._parameters(
+                    thing, node, leaf=not node_name(node).endswith("buffers"), named=named
+                )
             case "state_dict":
                 return self._parameters(thing, node, leaf=False, named=False)
             case "children":
@@ -190,7 +206,9 @@ class Effects:
                 self._places.keep(itself, NOTHING.union(*arguments.all()), node)
         return itself
 
-    def of_tensor(self, known: Effect, thing: Tensor | Opaque, name: str, arguments: Arguments, node: cst.Call) -> Value:
+    def of_tensor(
+        self, known: Effect, thing: Tensor | Opaque, name: str, arguments: Arguments, node: cst.Call
+    ) -> Value:
         """A method that reads a tensor or runs backward from it; or that shows the unknown to be a module."""
         walk = self._walk
         itself: Value = frozenset((thing,))
@@ -200,12 +218,16 @@ class Effects:
                 place = "" if walk.rehearsing else walk.text(node.func.value)
                 return self._values.read(thing, node, place)
             case "backward":
-                retains = arguments.constant("retain_graph") is True or arguments.constant("create_graph") is True
+                retains = (
+                    arguments.constant("retain_graph") is True or arguments.constant("create_graph") is True
+                )
                 given = arguments.positional[0] if arguments.positional else NOTHING
                 handed = [item for item in tensors(given) if not isinstance(thing, Tensor)]
                 known_graph = walk.now().tensor(thing).grad is Grad.YES
                 # accelerator.backward(loss) hands the loss over; loss.backward(gradient) does not.
-                self._autograd.backward(frozenset(handed) if handed and not known_graph else itself, node, keeps_graph=retains)
+                self._autograd.backward(
+                    frozenset(handed) if handed and not known_graph else itself, node, keeps_graph=retains
+                )
                 return walk.things.scalar(Plain.NONE)
             case "mode" if _is_mode_call(arguments):
                 walk.believe_module(thing)
@@ -233,7 +255,9 @@ class Effects:
             if isinstance(remembered, ModuleFacts):
                 running.restore(thing, remembered, node)
             else:
-                self._walk.set_mode(thing, Mode.CALLER, None)  # as the flag says, and the flag is the caller's
+                self._walk.set_mode(
+                    thing, Mode.CALLER, None
+                )  # as the flag says, and the flag is the caller's
 
     def _cast(self, node: cst.Call) -> None:
         walk = self._walk
@@ -253,7 +277,9 @@ class Effects:
     def _parameters(self, thing: Thing, node: cst.CSTNode, *, leaf: bool, named: bool) -> Value:
         role = "parameter" if leaf else "state"
         walk = self._walk
-        tensor = walk.things.make(Tensor, (thing.key, role), f"{thing.place}.parameters()", leaf=leaf, holder=thing)
+        tensor = walk.things.make(
+            Tensor, (thing.key, role), f"{thing.place}.parameters()", leaf=leaf, holder=thing
+        )
         if not leaf:
             facts = TensorFacts(Grad.NO, frozenset((tensor,)))
             walk.state = walk.now().with_tensor(tensor, facts)
@@ -283,7 +309,9 @@ class Effects:
 
     def _parameter(self, value: Value, arguments: Arguments, node: cst.Call) -> Value:
         walk = self._walk
-        born = frozenset().union(*(walk.now().tensor(thing).born for thing in tensors(value))) | walk.now().born
+        born = (
+            frozenset().union(*(walk.now().tensor(thing).born for thing in tensors(value))) | walk.now().born
+        )
         if born:
             walk.tell(Escaped(born, walk.site(node), "becomes a parameter"))
         leaf = arguments.constant("requires_grad", 1) is not False
@@ -311,7 +339,11 @@ class Effects:
                 return frozenset((listed,))
             element = self._values.element(arguments.positional[0], node)
         elif detail == "map":
-            inner = self._values.element(arguments.positional[1], node) if len(arguments.positional) > 1 else NOTHING
+            inner = (
+                self._values.element(arguments.positional[1], node)
+                if len(arguments.positional) > 1
+                else NOTHING
+            )
             self._calls.invoke(arguments.positional[0], Arguments((inner,)), node)
             element = walk.unknown(node, role="mapped")
         else:
@@ -350,7 +382,6 @@ class Effects:
         return widen(found, lambda: self._walk.opaque((node, "wide"))) or self._walk.unknown(node)
 
     def _append(self, thing: Thing, name: str, value: Value, node: cst.Call) -> None:
-        walk = self._walk
         self._places.log(value, node)
         if isinstance(thing, Container):
             stored = self._values.element(value, node) if name == "extend" else value
@@ -371,14 +402,24 @@ class Effects:
 def node_name(node: cst.Call) -> str:
     """The last part of what is called."""
     func = node.func
-    return func.attr.value if isinstance(func, cst.Attribute) else func.value if isinstance(func, cst.Name) else ""
+    return (
+        func.attr.value
+        if isinstance(func, cst.Attribute)
+        else func.value
+        if isinstance(func, cst.Name)
+        else ""
+    )
 
 
 def _is_mode_call(arguments: Arguments) -> bool:
     # trainer.train(data) is not module.train(): that takes nothing, or one flag.
     if len(arguments.positional) + len(arguments.keywords) > 1:
         return False
-    return all(isinstance(thing, Scalar) or not isinstance(thing, Tensor | Module) for value in arguments.all() for thing in value)
+    return all(
+        isinstance(thing, Scalar) or not isinstance(thing, Tensor | Module)
+        for value in arguments.all()
+        for thing in value
+    )
 
 
 def _is_dtype(value: Value) -> bool:

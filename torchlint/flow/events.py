@@ -27,7 +27,8 @@ class Site:
 class Region:
     """Code under a grad-mode switch; `switch` is its source text, `callee` the name to replace.
 
-    `form` is "with", "decorator" or "statement"; `dotted` the resolved name of the switch.
+    `form` is "with", "decorator" or "statement"; `dotted` the resolved name of the switch, and
+    `bare` the name it was imported under where it is no attribute.
     """
 
     site: Site
@@ -35,6 +36,7 @@ class Region:
     mode: GradMode
     switch: str
     dotted: str
+    bare: str | None
     form: str
 
 
@@ -85,9 +87,10 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A tensor was turned into a Python number by `.item()`."""
+    """A tensor was turned into a Python number by `.item()`; `receiver` is what stands before it."""
 
     site: Site
+    receiver: Site
     place: str
     grad: Grad
 

@@ -41,6 +41,7 @@ from torchlint.units import Units
 Listener = Callable[[Event], None]
 
 _MOST_WALKS = 3  # evidence that needs a third walk to show itself is rare, and its lack only silences
+_DEEPEST = 12  # summaries of callees of callees; what lies deeper is unknown
 _MOST_CALLERS = 24  # of one function: what a function with more is given, nobody can say shortly
 
 
@@ -56,13 +57,18 @@ class FileFlow:
         self._records: dict[str, Records] = {}
         self._summaries: dict[str, Summary] = {}
         self._contexts: dict[str, Context] = {}
+        self._reading: list[str] = []
 
     def summary(self, qualname: str) -> Summary:
         """The summary of a function; of one that is being read just now, and so calls itself: unknown."""
         known = self._summaries.get(qualname)
+        if known is None and len(self._reading) >= _DEEPEST:
+            return UNKNOWN_SUMMARY
         if known is None:
             self._summaries[qualname] = UNKNOWN_SUMMARY
+            self._reading.append(qualname)
             known = self._summaries[qualname] = self._summarize(qualname)
+            self._reading.pop()
         return known
 
     def called(self, qualname: str, context: Context) -> None:
@@ -150,7 +156,7 @@ class FileFlow:
         calls = Calls(walk, autograd, places, values)
         interpreter = Interpreter(walk, values)
         values.calls = calls
-        values.interpreter = calls.closures.interpreter = interpreter
+        values.displays.interpreter = calls.closures.interpreter = interpreter
         if definition is not None:
             self._begin(walk, places, definition)
         for path, known in facts:
@@ -180,7 +186,9 @@ class FileFlow:
         if position == 0 and owner is not None and not definition.is_static and name in ("self", "model"):
             if self.classes.is_module(owner):
                 sensitivity = self.classes.sensitivity(owner)
-                return walk.things.make(Module, key, name, cls=owner, sensitivity=sensitivity, owned=True, parameters=True)
+                return walk.things.make(
+                    Module, key, name, cls=owner, sensitivity=sensitivity, owned=True, parameters=True
+                )
             return walk.things.make(Instance, key, name, cls=owner)
         annotation = definition.annotation(name)
         if annotation is not None:
@@ -221,10 +229,8 @@ class FileFlow:
 
     def _set_up(self, walk: Walk, places: Places, path: Path, facts: ModuleFacts) -> None:
         head, *slots = path
-        if head.startswith("::"):
-            value = places.name(head[2:])
-        else:
-            value = walk.now().names.get(head) or frozenset()
+        known = walk.now().names.get(head) or frozenset()
+        value = places.name(head[2:]) if head.startswith("::") else known
         for slot in slots:
             value = frozenset().union(*(places.slot(thing, slot) for thing in value))
         for thing in value:
@@ -313,5 +319,3 @@ def _shape(thing: Thing, end: State, walk: Walk, *, depth: int) -> Shape:
 def unit_names(skeleton: Skeleton) -> list[str]:
     """Every unit of a source: the module level, then the definitions in order."""
     return ["", *skeleton.definitions]
-
-

@@ -188,15 +188,14 @@ class Interpreter:
         head = walk.state
         if head is None:
             return []
-        # Inside a rehearsal one round is enough: the outer loop comes by again.
-        rounds = 1 if walk.rehearsing else _ROUNDS
-        with walk.rehearsal():
-            for _ in range(rounds):
-                end, _ = self._round(head, bind, body, test)
-                joined = head if end is None else head.join(end)
-                if joined == head:
-                    break
-                head = joined
+        if not walk.rehearsing:  # else the outer loop comes by again: one round is enough
+            with walk.rehearsal():
+                for _ in range(_ROUNDS):
+                    end, _ = self._round(head, bind, body, test)
+                    joined = head if end is None else head.join(end)
+                    if joined == head:
+                        break
+                    head = joined
         end, broken = self._round(head, bind, body, test)
         if at_least_once:
             walk.state = end
@@ -205,7 +204,11 @@ class Interpreter:
         return broken
 
     def _round(
-        self, head: State, bind: Callable[[], None], body: Callable[[], None], test: Callable[[], object] | None
+        self,
+        head: State,
+        bind: Callable[[], None],
+        body: Callable[[], None],
+        test: Callable[[], object] | None,
     ) -> tuple[State | None, list[State]]:
         outer = self._breaks, self._continues
         self._breaks, self._continues = [], []
@@ -287,7 +290,9 @@ class Interpreter:
                 self._expressions.assign(name, subject, None)
             if case.guard is not None:
                 self._expressions.evaluate(case.guard)
-            complete |= case.guard is None and isinstance(case.pattern, cst.MatchAs) and case.pattern.pattern is None
+            complete |= (
+                case.guard is None and isinstance(case.pattern, cst.MatchAs) and case.pattern.pattern is None
+            )
             self._suite(case.body)
             ends.append(walk.state)
         if not complete:

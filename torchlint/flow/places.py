@@ -41,7 +41,22 @@ if TYPE_CHECKING:
 _BUILTINS = frozenset(dir(builtins))
 _CONSTANTS = {"True": True, "False": False}
 _METADATA = frozenset(
-    "shape dtype device ndim layout names requires_grad grad_fn is_leaf is_cuda itemsize nbytes training _version".split()
+    [
+        "shape",
+        "dtype",
+        "device",
+        "ndim",
+        "layout",
+        "names",
+        "requires_grad",
+        "grad_fn",
+        "is_leaf",
+        "is_cuda",
+        "itemsize",
+        "nbytes",
+        "training",
+        "_version",
+    ]
 )
 # Methods that only a module has, so that calling one on an attribute shows what the attribute is.
 _MODULE_METHODS = frozenset(("eval", "train", "parameters", "named_parameters", "modules", "children"))
@@ -123,7 +138,9 @@ class Places:
             case ClassThing() if thing.outline is not None and name in thing.outline.methods:
                 definition = thing.outline.methods[name]
                 key = ("function", definition.qualname)
-                return frozenset((walk.things.make(Function, key, definition.qualname, definition=definition),))
+                return frozenset(
+                    (walk.things.make(Function, key, definition.qualname, definition=definition),)
+                )
         return self.slot(thing, f".{name}")
 
     def element(self, container: Container, slot: str) -> Value:
@@ -267,7 +284,11 @@ class Places:
         if isinstance(parent, Module) and (slot[0] == "[" or name == "module"):
             return walk.module(key, place, parent=parent)
         thing = walk.opaque(key, place, parent)
-        if isinstance(thing, Opaque) and key in walk.evidence.graphs and walk.now().tensors.get(thing) is None:
+        if (
+            isinstance(thing, Opaque)
+            and key in walk.evidence.graphs
+            and walk.now().tensors.get(thing) is None
+        ):
             grad = Grad.NO if walk.now().grad_mode.surely_off else Grad.YES
             facts = replace(walk.now().tensor(thing), grad=grad)
             walk.state = walk.now().with_tensor(thing, facts)

@@ -39,11 +39,16 @@ class Running:
         children = [thing for value in arguments.all() for thing in self._modules_within(value)]
         unknown = any(isinstance(thing, Opaque) for value in arguments.all() for thing in value)
         parts = [child.sensitivity for child in children]
-        if unknown or arguments.starred and not children:
+        if unknown or (arguments.starred and not children):
             parts.append(Sensitivity.UNKNOWN)
         made = make(layer, *described(arguments), parts)
         thing = self.fresh(
-            node, made.cls, made.sensitivity, parameters=made.parameters, inplace=made.inplace, mode=Mode.TRAIN
+            node,
+            made.cls,
+            made.sensitivity,
+            parameters=made.parameters,
+            inplace=made.inplace,
+            mode=Mode.TRAIN,
         )
         for number, child in enumerate(children):
             self._walk.state = self._walk.now().with_slot(thing, f"[{number}]", frozenset((child,)))
@@ -87,7 +92,12 @@ class Running:
         if original.owned:
             facts = replace(facts, mode=Mode.CALLER)
         copied = self.fresh(
-            node, original.cls, original.sensitivity, parameters=original.parameters, mode=facts.mode, facts=facts
+            node,
+            original.cls,
+            original.sensitivity,
+            parameters=original.parameters,
+            mode=facts.mode,
+            facts=facts,
         )
         return copied
 
@@ -191,14 +201,25 @@ class Running:
         for item in layer.saves:
             value = bound.get(item.arg, NOTHING)
             when = [name for name in item.when if name != "parameters"]
-            if item.sometimes or (when and not any(self._autograd.grad_of(bound.get(name, NOTHING)) is Grad.YES for name in when)):
+            if item.sometimes or (
+                when
+                and not any(self._autograd.grad_of(bound.get(name, NOTHING)) is Grad.YES for name in when)
+            ):
                 continue
-            saved |= {storage for operand in self._places.within(value) for storage in walk.now().tensor(operand).storages}
+            saved |= {
+                storage
+                for operand in self._places.within(value)
+                for storage in walk.now().tensor(operand).storages
+            }
         saves_result = layer.saves_result is Saves.YES and not layer.saved_outputs
         first = arguments.positional[0] if arguments.positional else NOTHING
         if thing.inplace and tensors(first):
-            return self._autograd.overwrite(first, grad, saved, node, self._input(node), saves_result=saves_result)
-        return self._autograd.result(node, grad, operands, saved=saved, saves_result=saves_result, modules=modules)
+            return self._autograd.overwrite(
+                first, grad, saved, node, self._input(node), saves_result=saves_result
+            )
+        return self._autograd.result(
+            node, grad, operands, saved=saved, saves_result=saves_result, modules=modules
+        )
 
     def _input(self, node: cst.CSTNode) -> str:
         if self._walk.rehearsing or not isinstance(node, cst.Call) or not node.args:
@@ -221,5 +242,3 @@ def is_module_like(thing: Thing) -> bool:
     if not isinstance(thing, Opaque):
         return False
     return isinstance(thing.parent, Module) or "module" in says("place", thing.place)
-
-

@@ -83,7 +83,9 @@ class State:
     @classmethod
     def empty(cls, grad_mode: GradMode) -> State:
         """Nothing known but the grad mode."""
-        return cls(PersistentMap(), PersistentMap(), PersistentMap(), PersistentMap(), Graph.empty(), grad_mode, ())
+        return cls(
+            PersistentMap(), PersistentMap(), PersistentMap(), PersistentMap(), Graph.empty(), grad_mode, ()
+        )
 
     def with_name(self, name: str, value: Value) -> State:
         """A local name holds a value."""

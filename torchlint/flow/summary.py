@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
-from torchlint.flow.events import Site
 from torchlint.flow.state import ModuleFacts
 from torchlint.flow.things import Plain
 
@@ -118,5 +117,3 @@ class Context:
 def settles(facts: ModuleFacts) -> bool:
     """Whether these facts say anything that the caller did not know before."""
     return facts.mode is not Mode.CALLER
-
-

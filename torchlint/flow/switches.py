@@ -26,7 +26,9 @@ class Switches:
         self._regions: dict[cst.CSTNode, Region] = {}
         self._entered: dict[cst.With, list[Region]] = {}
 
-    def made(self, detail: str, dotted: str, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
+    def made(
+        self, detail: str, dotted: str, arguments: Arguments, node: cst.Call, *, discarded: bool
+    ) -> Value:
         """A switch is constructed; set_grad_enabled takes effect at once."""
         walk = self._walk
         flag = arguments.constant("mode", 0)
@@ -89,7 +91,11 @@ class Switches:
             if isinstance(node, cst.Call) and node.args:
                 given = True
                 argument = node.args[0].value
-                flag = {"True": True, "False": False}.get(argument.value) if isinstance(argument, cst.Name) else None
+                flag = (
+                    {"True": True, "False": False}.get(argument.value)
+                    if isinstance(argument, cst.Name)
+                    else None
+                )
             mode = _mode(known.detail or "", flag, given=given)
             if mode.surely_off:
                 return self._region(node, callee, mode, dotted, "decorator")
@@ -113,7 +119,8 @@ class Switches:
         if region is None or region.form != form:
             walk = self._walk
             text = walk.text(node)
-            region = Region(walk.site(node), walk.site(callee), mode, text, dotted, form)
+            bare = callee.value if isinstance(callee, cst.Name) else None
+            region = Region(walk.site(node), walk.site(callee), mode, text, dotted, bare, form)
             self._regions[node] = region
         return region
 

@@ -166,7 +166,9 @@ class Things:
     def scalar(self, kind: Plain, *, reads: frozenset[Site] = frozenset(), constant: object = None) -> Value:
         """A plain value; equal ones are one thing."""
         marker = (kind, reads, type(constant), constant)
-        return frozenset((self.make(Scalar, "plain", kind.value, marker, kind=kind, reads=reads, constant=constant),))
+        return frozenset(
+            (self.make(Scalar, "plain", kind.value, marker, kind=kind, reads=reads, constant=constant),)
+        )
 
 
 def widen(values: Iterable[Value], unknown: Callable[[], Thing]) -> Value:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow.displays import Displays
 from torchlint.flow.domain import Grad, GradMode
 from torchlint.flow.events import Escaped, Read
 from torchlint.flow.interpreter import constant_truth
 from torchlint.flow.places import Places
 from torchlint.flow.state import join
+from torchlint.flow.targets import Targets
 from torchlint.flow.things import (
     NOTHING,
     Closure,
     Container,
-    Dotted,
     Instance,
     Module,
     Opaque,
@@ -28,15 +29,14 @@ from torchlint.flow.things import (
     widen,
 )
 from torchlint.flow.walk import reads_of, tensors
-from torchlint.tables import augmented, binary, op, unary
+from torchlint.tables import binary, op, unary
 
 if TYPE_CHECKING:
     from torchlint.flow.autograd import Autograd
     from torchlint.flow.calls import Calls
-    from torchlint.flow.interpreter import Interpreter
     from torchlint.flow.walk import Walk
 
-_OPERATORS = {
+OPERATORS = {
     cst.Add: "+",
     cst.Subtract: "-",
     cst.Multiply: "*",
@@ -67,7 +67,8 @@ class Values:
         self._autograd = autograd
         self._places = places
         self.calls: Calls
-        self.interpreter: Interpreter
+        self.targets = Targets(walk, autograd, places, self)
+        self.displays = Displays(walk, self)
         self._table: dict[type[cst.CSTNode], Callable[..., Value]] = {
             cst.Name: self._name,
             cst.Attribute: self._attribute,
@@ -79,19 +80,21 @@ class Values:
             cst.UnaryOperation: self._unary,
             cst.IfExp: self._conditional,
             cst.Lambda: self._lambda,
-            cst.ListComp: self._comprehension,
-            cst.SetComp: self._comprehension,
-            cst.GeneratorExp: self._comprehension,
-            cst.DictComp: self._comprehension,
-            cst.Tuple: self._sequence,
-            cst.List: self._sequence,
-            cst.Set: self._sequence,
-            cst.Dict: self._dict,
+            cst.ListComp: self.displays.comprehension,
+            cst.SetComp: self.displays.comprehension,
+            cst.GeneratorExp: self.displays.comprehension,
+            cst.DictComp: self.displays.comprehension,
+            cst.Tuple: self.displays.sequence,
+            cst.List: self.displays.sequence,
+            cst.Set: self.displays.sequence,
+            cst.Dict: self.displays.dict,
             cst.NamedExpr: self._walrus,
             cst.Await: lambda node: self.evaluate(node.expression),
             cst.Yield: self._yield,
             cst.FormattedString: self._formatted,
-            cst.ConcatenatedString: lambda node: self._text([self.evaluate(node.left), self.evaluate(node.right)]),
+            cst.ConcatenatedString: lambda node: self.text(
+                [self.evaluate(node.left), self.evaluate(node.right)]
+            ),
             cst.SimpleString: self._string,
             cst.Integer: lambda node: self._number(node.evaluated_value),
             cst.Float: lambda node: self._number(node.evaluated_value),
@@ -107,67 +110,16 @@ class Values:
         return handler(node) if handler is not None else self._walk.unknown(node)
 
     def assign(self, target: cst.BaseExpression, value: Value, source: cst.BaseExpression | None) -> None:
-        """Bind a name, attribute, element, or each of several targets."""
-        walk = self._walk
-        if walk.state is None:
-            return
-        match target:
-            case cst.Name():
-                self._places.bind(target.value, value, target)
-                if source is not None and _adds_to(target.value, source):
-                    self._places.log(value, source)
-            case cst.Attribute():
-                self._places.store_attribute(self.evaluate(target.value), target.attr.value, value, target)
-                self._places.log(value, target)
-            case cst.Subscript():
-                self._store_element(target, value)
-            case cst.Tuple() | cst.List():
-                self._unpack(target, value, source)
-            case cst.StarredElement():
-                self.assign(target.value, value, None)
+        """Bind a target."""
+        self.targets.assign(target, value, source)
 
     def augment(self, node: cst.AugAssign) -> None:
-        """`a += b`: in place for tensors, a running sum for numbers, an extension for lists."""
-        walk = self._walk
-        operator = _augmented_operator(node.operator)
-        target = self.evaluate(node.target)
-        value = self.evaluate(node.value)
-        if walk.state is None:
-            return
-        if any(isinstance(thing, Scalar) and thing.kind is Plain.TEXT for thing in target | value):
-            self.assign(node.target, self._text([target, value]), None)
-            return
-        numbers = reads_of(target) | reads_of(value)
-        self._places.log(value, node)
-        listed = [thing for thing in target if isinstance(thing, Container)]
-        for thing in listed:
-            self._places.put(thing, "[*]", self.element(value, node.value), node)
-        written = frozenset(tensors(target))
-        result: Value = frozenset(listed)
-        if written:
-            found = augmented(operator)
-            known = frozenset(thing for thing in written if isinstance(thing, Tensor) or tensors(value))
-            if found is not None and found.writes is not None and known:
-                arguments = self.calls.arguments(known, value)
-                result |= self._autograd.apply(found, arguments, node, method=True, place=walk.text(node.target))
-                result |= written
-            else:
-                result |= written
-        if any(isinstance(thing, Scalar) for thing in target) or not (listed or written):
-            if tensors(value):
-                found = binary(operator.removesuffix("="))
-                if found is not None:
-                    result |= self._autograd.apply(found, self.calls.arguments(target, value), node, method=True)
-            else:
-                result |= walk.things.scalar(Plain.NUMBER, reads=numbers)
-        stored = widen((result,), lambda: walk.opaque((node, "wide")))
-        if isinstance(node.target, cst.Subscript):
-            self._store_element(node.target, stored, augmented_already=True)
-        elif isinstance(node.target, cst.Attribute):
-            base = self.evaluate(node.target.value)
-            self._places.store_attribute(base, node.target.attr.value, stored, node.target)
-        else:
-            self.assign(node.target, stored, None)
+        """An augmented assignment."""
+        self.targets.augment(node)
+
+    def bind_import(self, node: cst.Import | cst.ImportFrom) -> None:
+        """An import binds names."""
+        self.targets.bind_import(node)
 
     def element(self, value: Value, node: cst.CSTNode) -> Value:
         """What one round of iteration over a value gives."""
@@ -204,7 +156,7 @@ class Values:
             value = self.evaluate(item.item)
             entered = self.calls.switches.enter(value, item.item, node)
             if item.asname is not None:
-                self.assign(item.asname.name, entered, None)
+                self.targets.assign(item.asname.name, entered, None)
 
     def leave(self, node: cst.With) -> None:
         """Leave them on the normal path."""
@@ -215,26 +167,6 @@ class Values:
         thing = self._walk.things.make(Closure, (node, "def"), node.name.value, node=node)
         self._walk.state = self._walk.now().with_name(node.name.value, frozenset((thing,)))
         self.calls.closures.defined(thing)
-
-    def bind_import(self, node: cst.Import | cst.ImportFrom) -> None:
-        """An import binds names, at any depth."""
-        if isinstance(node.names, cst.ImportStar):
-            return
-        module = ""
-        if isinstance(node, cst.ImportFrom):
-            module = "." * len(node.relative)
-            if node.module is not None:
-                module += _dotted(node.module) + "."
-        for alias in node.names:
-            full = module + _dotted(alias.name)
-            bound = alias.asname.name if alias.asname is not None else None
-            if isinstance(bound, cst.Name):
-                self._places.bind_dotted(bound.value, full)
-            elif isinstance(node, cst.ImportFrom):
-                self._places.bind_dotted(_dotted(alias.name), full)
-            else:
-                head = full.partition(".")[0]
-                self._places.bind_dotted(head, head)
 
     def discard(self, node: cst.Expr) -> None:
         """An expression stands alone as a statement."""
@@ -256,7 +188,11 @@ class Values:
         name = node.attr.value
         found: list[Value] = []
         for thing in base:
-            if isinstance(thing, Tensor) and op(name) is not None and name in ("T", "mT", "H", "mH", "data", "real"):
+            if (
+                isinstance(thing, Tensor)
+                and op(name) is not None
+                and name in ("T", "mT", "H", "mH", "data", "real")
+            ):
                 known = op(name)
                 assert known is not None
                 arguments = self.calls.arguments(frozenset((thing,)))
@@ -268,7 +204,7 @@ class Values:
     def _subscript(self, node: cst.Subscript) -> Value:
         walk = self._walk
         base = self.evaluate(node.value)
-        slot, index = self._index(node)
+        slot, index = self.index(node)
         found: list[Value] = []
         for thing in base:
             match thing:
@@ -285,7 +221,7 @@ class Values:
                     found.append(walk.things.scalar(thing.kind, reads=thing.reads))
         return widen(found, lambda: walk.opaque((node, "wide"))) or walk.unknown(node)
 
-    def _index(self, node: cst.Subscript) -> tuple[str, Value]:
+    def index(self, node: cst.Subscript) -> tuple[str, Value]:
         """The slot of a constant index, and the index as a value: plain where it takes a view."""
         slot, values, basic = "[*]", [], True
         for element in node.slice:
@@ -305,54 +241,12 @@ class Values:
         index = NOTHING.union(*values)
         return slot, self._walk.things.scalar(Plain.OTHER) if basic else index
 
-    def _store_element(self, target: cst.Subscript, value: Value, *, augmented_already: bool = False) -> None:
-        walk = self._walk
-        base = self.evaluate(target.value)
-        slot, index = self._index(target)
-        self._places.log(value, target)
-        written = frozenset(
-            thing for thing in base if isinstance(thing, Tensor) or (isinstance(thing, Opaque) and tensors(value))
-        )
-        for thing in base:
-            if isinstance(thing, Container):
-                self._places.put(thing, slot, value, target)
-        if not written or augmented_already:
-            return
-        outside = frozenset(thing for thing in written if isinstance(thing, Opaque))
-        self._places.keep(outside, value, target)
-        setitem = op("setitem")
-        assert setitem is not None
-        arguments = self.calls.arguments(written, index, value)
-        self._autograd.apply(setitem, arguments, target, method=True, place=walk.text(target))
-
-    def _unpack(self, target: cst.Tuple | cst.List, value: Value, source: cst.BaseExpression | None) -> None:
-        if isinstance(source, cst.Tuple | cst.List) and len(source.elements) == len(target.elements):
-            source = None  # the elements were evaluated one by one; their slots are exact
-        for number, element in enumerate(target.elements):
-            parts: list[Value] = []
-            for thing in value:
-                if isinstance(thing, Container):
-                    starred = isinstance(element, cst.StarredElement)
-                    parts.append(self._places.element(thing, "[*]" if starred else f"[{number}]"))
-                elif isinstance(thing, Tensor):
-                    # The several results of a module or function: each a tensor of its own.
-                    facts = self._walk.now().tensor(thing)
-                    part = self._autograd.result(
-                        element, facts.grad, [thing], role=str(number), born=facts.born, summing=True
-                    )
-                    parts.append(part)
-                elif isinstance(thing, Scalar):
-                    parts.append(frozenset((thing,)))
-                else:
-                    parts.append(self._places.slot(thing, f"[{number}]"))
-            self.assign(element.value, widen(parts, lambda: self._walk.opaque((target, "wide"))), None)
-
     def _call(self, node: cst.Call) -> Value:
         return self.calls.call(node, discarded=False)
 
     def _binary(self, node: cst.BinaryOperation) -> Value:
         left, right = self.evaluate(node.left), self.evaluate(node.right)
-        operator = _OPERATORS.get(type(node.operator), "+")
+        operator = OPERATORS.get(type(node.operator), "+")
         return self._operate(operator, left, right, node)
 
     def _operate(self, operator: str, left: Value, right: Value, node: cst.CSTNode) -> Value:
@@ -361,7 +255,7 @@ class Values:
             return NOTHING
         text = any(isinstance(thing, Scalar) and thing.kind is Plain.TEXT for thing in left | right)
         if text:
-            return self._text([left, right])
+            return self.text([left, right])
         listed = [thing for thing in left | right if isinstance(thing, Container)]
         if listed and operator in ("+", "*"):
             whole = walk.things.make(Container, (node, "joined"), "", kind="list")
@@ -380,7 +274,7 @@ class Values:
         result: Value = NOTHING
         for target in node.comparisons:
             right = self.evaluate(target.comparator)
-            operator = _OPERATORS.get(type(target.operator))
+            operator = OPERATORS.get(type(target.operator))
             if operator is not None and any(isinstance(thing, Tensor) for thing in left | right):
                 result = self._operate(operator, left, right, node)
             left = right
@@ -419,69 +313,9 @@ class Values:
         self.calls.closures.defined(thing)
         return frozenset((thing,))
 
-    def _comprehension(self, node: cst.ListComp | cst.SetComp | cst.GeneratorExp | cst.DictComp) -> Value:
-        walk = self._walk
-        made = walk.things.make(Container, (node, "made"), "", kind="list")
-
-        def body() -> None:
-            if isinstance(node, cst.DictComp):
-                self.evaluate(node.key)
-                value = self.evaluate(node.value)
-            else:
-                value = self.evaluate(node.elt)
-            if walk.state is not None:
-                known = walk.now().heap.get((made, "[*]")) or NOTHING
-                joined = widen((known, value), lambda: walk.opaque((node, "wide")))
-                walk.state = walk.now().with_slot(made, "[*]", joined)
-
-        self._generate(node.for_in, body)
-        return frozenset((made,))
-
-    def _generate(self, clause: cst.CompFor, body: Callable[[], None]) -> None:
-        iterable = self.evaluate(clause.iter)
-
-        def bind() -> None:
-            self.assign(clause.target, self.element(iterable, clause.iter), None)
-            for condition in clause.ifs:
-                self.evaluate(condition.test)
-
-        def inner() -> None:
-            if clause.inner_for_in is not None:
-                self._generate(clause.inner_for_in, body)
-            else:
-                body()
-
-        self.interpreter.loop(bind, inner)
-
-    def _sequence(self, node: cst.Tuple | cst.List | cst.Set) -> Value:
-        made = self._walk.things.make(Container, (node, "made"), "", kind="list")
-        for number, element in enumerate(node.elements):
-            value = self.evaluate(element.value)
-            slot = f"[{number}]"
-            if isinstance(element, cst.StarredElement):
-                value, slot = self.element(value, element), "[*]"
-            if self._walk.state is not None:
-                self._walk.state = self._walk.now().with_slot(made, slot, value)
-        return frozenset((made,))
-
-    def _dict(self, node: cst.Dict) -> Value:
-        made = self._walk.things.make(Container, (node, "made"), "", kind="dict")
-        for element in node.elements:
-            value = self.evaluate(element.value)
-            slot = "[*]"
-            if isinstance(element, cst.DictElement):
-                for thing in self.evaluate(element.key):
-                    if isinstance(thing, Scalar) and thing.constant is not None:
-                        slot = f"[{thing.constant!r}]"
-            else:
-                value = self.element(value, element)
-            if self._walk.state is not None:
-                self._walk.state = self._walk.now().with_slot(made, slot, value)
-        return frozenset((made,))
-
     def _walrus(self, node: cst.NamedExpr) -> Value:
         value = self.evaluate(node.value)
-        self.assign(node.target, value, node.value)
+        self.targets.assign(node.target, value, node.value)
         return value
 
     def _yield(self, node: cst.Yield) -> Value:
@@ -498,10 +332,15 @@ class Values:
         return walk.unknown(node)
 
     def _formatted(self, node: cst.FormattedString) -> Value:
-        parts = [self.evaluate(part.expression) for part in node.parts if isinstance(part, cst.FormattedStringExpression)]
-        return self._text(parts)
+        parts = [
+            self.evaluate(part.expression)
+            for part in node.parts
+            if isinstance(part, cst.FormattedStringExpression)
+        ]
+        return self.text(parts)
 
-    def _text(self, parts: Iterable[Value]) -> Value:
+    def text(self, parts: Iterable[Value]) -> Value:
+        """A text made of these; it carries their numbers."""
         reads = frozenset().union(*(self._places.reads_within(part) for part in parts))
         return self._walk.things.scalar(Plain.TEXT, reads=reads)
 
@@ -514,33 +353,12 @@ class Values:
 
     def read(self, thing: Thing, node: cst.Call, place: str) -> Value:
         """`.item()` of a tensor."""
+        assert isinstance(node.func, cst.Attribute)
         walk = self._walk
         facts = walk.now().tensor(thing)
         site = walk.site(node)
         self._autograd.leave_regions([thing], node, recorded=False)
         if facts.grad is not Grad.NO:
             walk.records.asks_grad_mode |= GradMode.CALLER in walk.now().grad_mode
-            walk.tell(Read(site, place, facts.grad))
+            walk.tell(Read(site, walk.site(node.func.value), place, facts.grad))
         return walk.things.scalar(Plain.NUMBER, reads=frozenset((site,)))
-
-
-def _adds_to(name: str, source: cst.BaseExpression) -> bool:
-    """`total = total + loss.item()` is a running sum as well."""
-    while isinstance(source, cst.BinaryOperation):
-        if isinstance(source.operator, cst.Add) and isinstance(source.right, cst.Name) and source.right.value == name:
-            return True
-        source = source.left
-    return isinstance(source, cst.Name) and source.value == name
-
-
-def _augmented_operator(node: cst.BaseAugOp) -> str:
-    name = type(node).__name__.removesuffix("Assign")
-    return _OPERATORS.get(getattr(cst, name, cst.Add), "+") + "="
-
-
-def _dotted(node: cst.BaseExpression) -> str:
-    if isinstance(node, cst.Attribute):
-        return f"{_dotted(node.value)}.{node.attr.value}"
-    return node.value if isinstance(node, cst.Name) else ""
-
-

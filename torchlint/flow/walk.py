@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Event, Logged, Region, Site
-from torchlint.flow.state import UNSET, State, TensorFacts, ModuleFacts
+from torchlint.flow.state import UNSET, ModuleFacts, State, TensorFacts
 from torchlint.flow.summary import Path, Run
 from torchlint.flow.things import Module, Opaque, Scalar, Tensor, Thing, Things, Value
 
@@ -189,7 +189,9 @@ class Walk:
         new = replace(facts, mode=mode, trained_at=site if trains else None, explicit=trains)
         for other, known in state.modules.items():
             if other is not module and _held_by(other, module):
-                state = state.with_module(other, replace(new, frozen=known.frozen, sensitivity=known.sensitivity))
+                state = state.with_module(
+                    other, replace(new, frozen=known.frozen, sensitivity=known.sensitivity)
+                )
         self.state = state.with_module(module, new)
 
 

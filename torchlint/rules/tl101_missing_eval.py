@@ -47,7 +47,11 @@ class MissingEval(Rule):
         """Report what is neither deliberate nor a sample for the other half of a training step."""
         for (region, module), forward in self._first.items():
             # Fake samples for a discriminator: the generator itself is trained here.
-            if region in self._feeding and not _by_flag(region) and (module in self._trained or forward.trained_elsewhere()):
+            if (
+                region in self._feeding
+                and not _by_flag(region)
+                and (module in self._trained or forward.trained_elsewhere())
+            ):
                 continue
             if self._is_deliberate(forward):
                 continue
@@ -62,7 +66,11 @@ class MissingEval(Rule):
     def _is_deliberate(self, forward: Forward) -> bool:
         # train() was called here, and nothing here trains or says evaluation: Monte Carlo
         # dropout, or statistics of BatchNorm that are to move.
-        set_here = forward.explicit and forward.trained_at is not None and forward.trained_at.unit is forward.site.unit
+        set_here = (
+            forward.explicit
+            and forward.trained_at is not None
+            and forward.trained_at.unit is forward.site.unit
+        )
         return set_here and not self._trains and not forward.evaluates
 
 
@@ -85,6 +93,10 @@ def _notes(forward: Forward, region: Region | None) -> tuple[tuple[str, Site], .
     if region is not None:
         notes.append((f"gradients are off from '{region.switch}' on", region.site))
     if forward.trained_at is not None:
-        how = "training mode is set here" if forward.explicit else "built here, and a new module is in training mode"
+        how = (
+            "training mode is set here"
+            if forward.explicit
+            else "built here, and a new module is in training mode"
+        )
         notes.append((how, forward.trained_at))
     return tuple(notes)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import libcst as cst
-
 from torchlint.flow.domain import Grad
 from torchlint.flow.events import LeaveUnit, Logged, Read, Site
 from torchlint.rules.base import Change, Cure, Group, Rule
@@ -39,12 +37,13 @@ class ItemWithoutDetach(Rule):
         for site, read in self._reads.items():
             if site in self._logged:
                 certain = read.grad is Grad.YES
-                self.report(site, cure=_cure(site), place=read.place, verb="still requires" if certain else "may still require")
+                self.report(
+                    site,
+                    cure=_cure(read),
+                    place=read.place,
+                    verb="still requires" if certain else "may still require",
+                )
 
 
-def _cure(site: Site) -> Cure | None:
-    call = site.node
-    if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
-        return None
-    receiver = Site(site.unit, call.func.value)
-    return Cure("read the number behind .detach()", (Change(receiver, ".detach()", insert=True),), safe=True)
+def _cure(read: Read) -> Cure:
+    return Cure("put .detach() before .item()", (Change(read.receiver, ".detach()", insert=True),), safe=True)

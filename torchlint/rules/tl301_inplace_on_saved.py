@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torchlint.diagnostic import Span
 from torchlint.flow.events import LeaveUnit, Site, StaleSave
 from torchlint.rules.base import Group, Rule
 
@@ -28,7 +29,7 @@ class InplaceOnSaved(Rule):
     def leave_Unit(self, event: LeaveUnit) -> None:
         """Report each write at its first saving operation."""
         told: set[Site] = set()
-        for (written, saved), fault in sorted(self._faults.items(), key=lambda item: not item[1].certain):
+        for (written, saved), fault in sorted(self._faults.items(), key=_first_certain):
             if written in told:
                 continue
             told.add(written)
@@ -40,3 +41,8 @@ class InplaceOnSaved(Rule):
                 op=op,
                 verb="will raise" if fault.certain else "may raise",
             )
+
+
+def _first_certain(item: tuple[tuple[Site, Site], StaleSave]) -> tuple[bool, Span]:
+    (_, saved), fault = item
+    return not fault.certain, saved.unit.span(saved.node)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import libcst as cst
-
 from torchlint.flow.domain import GradMode
 from torchlint.flow.events import Computed, EnterRegion, Escaped, LeaveUnit, Region, UsedOutside
 from torchlint.rules.base import Change, Cure, Group, Rule
@@ -48,7 +46,9 @@ class NoGradForInference(Rule):
         """Report the regions that compute and keep everything to themselves."""
         for region in self._entered:
             if region in self._computed and region not in self._escaped:
-                self.report(region.site, cure=_cure(region, safe=region not in self._used), switch=region.switch)
+                self.report(
+                    region.site, cure=_cure(region, safe=region not in self._used), switch=region.switch
+                )
 
 
 def _cure(region: Region, *, safe: bool) -> Cure:
@@ -56,6 +56,4 @@ def _cure(region: Region, *, safe: bool) -> Cure:
     change = Change(region.callee, "{torch.inference_mode}")
     if region.dotted == "torch.set_grad_enabled":
         change = Change(region.site, "{torch.inference_mode}()")
-    callee = region.callee.node
-    beside = callee.value if isinstance(callee, cst.Name) else None
-    return Cure("use torch.inference_mode", (change,), safe, (_INFERENCE_MODE,), beside)
+    return Cure("use torch.inference_mode", (change,), safe, (_INFERENCE_MODE,), region.bare)

@@ -1,0 +1,87 @@
+"""Displays and comprehensions: the containers that a unit makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from torchlint.flow.things import NOTHING, Container, Scalar, Value, widen
+
+if TYPE_CHECKING:
+    from torchlint.flow.interpreter import Interpreter
+    from torchlint.flow.values import Values
+    from torchlint.flow.walk import Walk
+
+
+class Displays:
+    """The containers of one walk."""
+
+    def __init__(self, walk: Walk, values: Values) -> None:
+        self._walk = walk
+        self._values = values
+        self.interpreter: Interpreter
+
+    def comprehension(self, node: cst.ListComp | cst.SetComp | cst.GeneratorExp | cst.DictComp) -> Value:
+        """Its loop, rehearsed and played; a container of what its rounds give."""
+        walk = self._walk
+        made = walk.things.make(Container, (node, "made"), "", kind="list")
+
+        def body() -> None:
+            if isinstance(node, cst.DictComp):
+                self._values.evaluate(node.key)
+                value = self._values.evaluate(node.value)
+            else:
+                value = self._values.evaluate(node.elt)
+            if walk.state is not None:
+                known = walk.now().heap.get((made, "[*]")) or NOTHING
+                joined = widen((known, value), lambda: walk.opaque((node, "wide")))
+                walk.state = walk.now().with_slot(made, "[*]", joined)
+
+        self._generate(node.for_in, body)
+        return frozenset((made,))
+
+    def _generate(self, clause: cst.CompFor, body: Callable[[], None]) -> None:
+        iterable = self._values.evaluate(clause.iter)
+
+        def bind() -> None:
+            self._values.targets.assign(clause.target, self._values.element(iterable, clause.iter), None)
+            for condition in clause.ifs:
+                self._values.evaluate(condition.test)
+
+        def inner() -> None:
+            if clause.inner_for_in is not None:
+                self._generate(clause.inner_for_in, body)
+            else:
+                body()
+
+        self.interpreter.loop(bind, inner)
+
+    def sequence(self, node: cst.Tuple | cst.List | cst.Set) -> Value:
+        """A tuple, list or set: one slot an element."""
+        made = self._walk.things.make(Container, (node, "made"), "", kind="list")
+        for number, element in enumerate(node.elements):
+            value = self._values.evaluate(element.value)
+            slot = f"[{number}]"
+            if isinstance(element, cst.StarredElement):
+                value, slot = self._values.element(value, element), "[*]"
+            if self._walk.state is not None:
+                self._walk.state = self._walk.now().with_slot(made, slot, value)
+        return frozenset((made,))
+
+    def dict(self, node: cst.Dict) -> Value:
+        """A dict: one slot a constant key, one for all others."""
+        made = self._walk.things.make(Container, (node, "made"), "", kind="dict")
+        for element in node.elements:
+            value = self._values.evaluate(element.value)
+            slot = "[*]"
+            if isinstance(element, cst.DictElement):
+                for thing in self._values.evaluate(element.key):
+                    if isinstance(thing, Scalar) and thing.constant is not None:
+                        slot = f"[{thing.constant!r}]"
+            else:
+                value = self._values.element(value, element)
+            if self._walk.state is not None:
+                self._walk.state = self._walk.now().with_slot(made, slot, value)
+        return frozenset((made,))

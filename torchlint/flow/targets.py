@@ -1,0 +1,187 @@
+"""What assignments bind: names, attributes, elements, several at once; augmented ones; imports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from torchlint.flow.things import Container, Opaque, Plain, Scalar, Tensor, Value, widen
+from torchlint.flow.walk import reads_of, tensors
+from torchlint.tables import augmented, binary, op
+
+if TYPE_CHECKING:
+    from torchlint.flow.autograd import Autograd
+    from torchlint.flow.places import Places
+    from torchlint.flow.values import Values
+    from torchlint.flow.walk import Walk
+
+
+class Targets:
+    """The assignments of one walk."""
+
+    def __init__(self, walk: Walk, autograd: Autograd, places: Places, values: Values) -> None:
+        self._walk = walk
+        self._autograd = autograd
+        self._places = places
+        self._values = values
+
+    def assign(self, target: cst.BaseExpression, value: Value, source: cst.BaseExpression | None) -> None:
+        """Bind a name, attribute, element, or each of several targets."""
+        walk = self._walk
+        if walk.state is None:
+            return
+        match target:
+            case cst.Name():
+                self._places.bind(target.value, value, target)
+                if source is not None and _adds_to(target.value, source):
+                    self._places.log(value, source)
+            case cst.Attribute():
+                self._places.store_attribute(
+                    self._values.evaluate(target.value), target.attr.value, value, target
+                )
+                self._places.log(value, target)
+            case cst.Subscript():
+                self._store_element(target, value)
+            case cst.Tuple() | cst.List():
+                self._unpack(target, value, source)
+            case cst.StarredElement():
+                self.assign(target.value, value, None)
+
+    def augment(self, node: cst.AugAssign) -> None:
+        """`a += b`: in place for tensors, a running sum for numbers, an extension for lists."""
+        walk = self._walk
+        operator = augmented_operator(node.operator)
+        target = self._values.evaluate(node.target)
+        value = self._values.evaluate(node.value)
+        if walk.state is None:
+            return
+        if any(isinstance(thing, Scalar) and thing.kind is Plain.TEXT for thing in target | value):
+            self.assign(node.target, self._values.text([target, value]), None)
+            return
+        numbers = reads_of(target) | reads_of(value)
+        self._places.log(value, node)
+        listed = [thing for thing in target if isinstance(thing, Container)]
+        for thing in listed:
+            self._places.put(thing, "[*]", self._values.element(value, node.value), node)
+        written = frozenset(tensors(target))
+        result: Value = frozenset(listed)
+        if written:
+            found = augmented(operator)
+            known = frozenset(thing for thing in written if isinstance(thing, Tensor) or tensors(value))
+            if found is not None and found.writes is not None and known:
+                arguments = self._values.calls.arguments(known, value)
+                result |= self._autograd.apply(
+                    found, arguments, node, method=True, place=walk.text(node.target)
+                )
+                result |= written
+            else:
+                result |= written
+        if any(isinstance(thing, Scalar) for thing in target) or not (listed or written):
+            if tensors(value):
+                found = binary(operator.removesuffix("="))
+                if found is not None:
+                    result |= self._autograd.apply(
+                        found, self._values.calls.arguments(target, value), node, method=True
+                    )
+            else:
+                result |= walk.things.scalar(Plain.NUMBER, reads=numbers)
+        stored = widen((result,), lambda: walk.opaque((node, "wide")))
+        if isinstance(node.target, cst.Subscript):
+            self._store_element(node.target, stored, augmented_already=True)
+        elif isinstance(node.target, cst.Attribute):
+            base = self._values.evaluate(node.target.value)
+            self._places.store_attribute(base, node.target.attr.value, stored, node.target)
+        else:
+            self.assign(node.target, stored, None)
+
+    def bind_import(self, node: cst.Import | cst.ImportFrom) -> None:
+        """An import binds names, at any depth."""
+        if isinstance(node.names, cst.ImportStar):
+            return
+        module = ""
+        if isinstance(node, cst.ImportFrom):
+            module = "." * len(node.relative)
+            if node.module is not None:
+                module += _dotted(node.module) + "."
+        for alias in node.names:
+            full = module + _dotted(alias.name)
+            bound = alias.asname.name if alias.asname is not None else None
+            if isinstance(bound, cst.Name):
+                self._places.bind_dotted(bound.value, full)
+            elif isinstance(node, cst.ImportFrom):
+                self._places.bind_dotted(_dotted(alias.name), full)
+            else:
+                head = full.partition(".")[0]
+                self._places.bind_dotted(head, head)
+
+    def _store_element(self, target: cst.Subscript, value: Value, *, augmented_already: bool = False) -> None:
+        walk = self._walk
+        base = self._values.evaluate(target.value)
+        slot, index = self._values.index(target)
+        self._places.log(value, target)
+        written = frozenset(
+            thing
+            for thing in base
+            if isinstance(thing, Tensor) or (isinstance(thing, Opaque) and tensors(value))
+        )
+        for thing in base:
+            if isinstance(thing, Container):
+                self._places.put(thing, slot, value, target)
+        if not written or augmented_already:
+            return
+        outside = frozenset(thing for thing in written if isinstance(thing, Opaque))
+        self._places.keep(outside, value, target)
+        setitem = op("setitem")
+        assert setitem is not None
+        arguments = self._values.calls.arguments(written, index, value)
+        self._autograd.apply(setitem, arguments, target, method=True, place=walk.text(target))
+
+    def _unpack(self, target: cst.Tuple | cst.List, value: Value, source: cst.BaseExpression | None) -> None:
+        if isinstance(source, cst.Tuple | cst.List) and len(source.elements) == len(target.elements):
+            source = None  # the elements were evaluated one by one; their slots are exact
+        for number, element in enumerate(target.elements):
+            parts: list[Value] = []
+            for thing in value:
+                if isinstance(thing, Container):
+                    starred = isinstance(element, cst.StarredElement)
+                    parts.append(self._places.element(thing, "[*]" if starred else f"[{number}]"))
+                elif isinstance(thing, Tensor):
+                    # The several results of a module or function: each a tensor of its own.
+                    facts = self._walk.now().tensor(thing)
+                    part = self._autograd.result(
+                        element, facts.grad, [thing], role=str(number), born=facts.born, summing=True
+                    )
+                    parts.append(part)
+                elif isinstance(thing, Scalar):
+                    parts.append(frozenset((thing,)))
+                else:
+                    parts.append(self._places.slot(thing, f"[{number}]"))
+            self.assign(element.value, widen(parts, lambda: self._walk.opaque((target, "wide"))), None)
+
+
+def _adds_to(name: str, source: cst.BaseExpression) -> bool:
+    """`total = total + loss.item()` is a running sum as well."""
+    while isinstance(source, cst.BinaryOperation):
+        if (
+            isinstance(source.operator, cst.Add)
+            and isinstance(source.right, cst.Name)
+            and source.right.value == name
+        ):
+            return True
+        source = source.left
+    return isinstance(source, cst.Name) and source.value == name
+
+
+def augmented_operator(node: cst.BaseAugOp) -> str:
+    """`+=` for the node of it."""
+    name = type(node).__name__.removesuffix("Assign")
+    from torchlint.flow.values import OPERATORS
+
+    return OPERATORS.get(getattr(cst, name, cst.Add), "+") + "="
+
+
+def _dotted(node: cst.BaseExpression) -> str:
+    if isinstance(node, cst.Attribute):
+        return f"{_dotted(node.value)}.{node.attr.value}"
+    return node.value if isinstance(node, cst.Name) else ""
