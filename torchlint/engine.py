@@ -178,7 +178,9 @@ def _fix(source: Source, flow: FileFlow, cure: Cure) -> Fix | None:
 
 def _bound(source: Source, flow: FileFlow, dotted: str, beside: str | None) -> tuple[str | None, list[Edit]]:
     """How the source can say a dotted name, and what must be imported for that."""
-    end = flow.skeleton.import_end(beside, flow.skeleton.imports[beside]) if beside in flow.imports else None
+    end = None
+    if beside is not None and beside in flow.imports:
+        end = flow.skeleton.import_end(beside, flow.skeleton.imports[beside])
     spelled = flow.imports.spelled(dotted, by_name=end is not None)
     if spelled is not None or end is None:
         return spelled, []

@@ -27,7 +27,8 @@ from torchlint.flow.things import NOTHING, Container, Instance, Module, Opaque, 
 from torchlint.flow.walk import tensors
 
 if TYPE_CHECKING:
-    from torchlint.flow.autograd import Arguments, Autograd
+    from torchlint.flow.arguments import Arguments
+    from torchlint.flow.autograd import Autograd
     from torchlint.flow.places import Places
     from torchlint.flow.running import Running
     from torchlint.flow.walk import Walk

@@ -6,16 +6,17 @@ All knowledge of single operations stands in the tables; here is what autograd d
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from torchlint.flow.arguments import Arguments, bind, described, is_true
 from torchlint.flow.domain import Grad
 from torchlint.flow.events import Backward, Computed, Escaped, Region, Site, StaleSave, Trained
 from torchlint.flow.graph import Sites
 from torchlint.flow.state import TensorFacts
-from torchlint.flow.things import NOTHING, Container, Module, Opaque, Plain, Scalar, Tensor, Thing, Value
-from torchlint.flow.walk import Walk, path_of, tensors
-from torchlint.tables import Argument, Given, Op, Result, Saves, View
+from torchlint.flow.things import NOTHING, Container, Module, Opaque, Plain, Tensor, Thing, Value
+from torchlint.flow.walk import Walk, path_of, sorted_things, tensors
+from torchlint.tables import Op, Result, Saves, View
 from torchlint.tables import op as find
 
 if TYPE_CHECKING:
@@ -25,40 +26,6 @@ if TYPE_CHECKING:
 _SUMMING = frozenset(
     ("add", "sub", "sum", "mean", "stack", "cat", "neg", "mul", "div", "positive", "squeeze", "getitem")
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """The arguments of a call, evaluated; `literals` where they are written as such."""
-
-    positional: tuple[Value, ...] = ()
-    keywords: dict[str, Value] = field(default_factory=dict)
-    starred: bool = False
-
-    def all(self) -> Iterable[Value]:
-        """Every value handed over."""
-        return (*self.positional, *self.keywords.values())
-
-    def get(self, name: str, position: int | None = None) -> Value | None:
-        """The argument with this name or at this position."""
-        if name in self.keywords:
-            return self.keywords[name]
-        if position is not None and position < len(self.positional):
-            return self.positional[position]
-        return None
-
-    def constant(self, name: str, position: int | None = None) -> object:
-        """The literal given for an argument; None where there is none or it is no literal."""
-        value = self.get(name, position)
-        if value is not None and len(value) == 1:
-            (thing,) = value
-            if isinstance(thing, Scalar):
-                return thing.constant
-        return None
-
-    def behind(self, receiver: Value) -> Arguments:
-        """The same call with a receiver in front."""
-        return Arguments((receiver, *self.positional), self.keywords, self.starred)
 
 
 class Autograd:
@@ -72,8 +39,8 @@ class Autograd:
     ) -> Value:
         """The result of an operation; writes its target and records what it saves."""
         op = op.form(*described(arguments), method=method)
-        bound = _bind(op, arguments)
-        if _is_true(bound.get("inplace")):
+        bound = bind(op, arguments)
+        if is_true(bound.get("inplace")):
             op = find(f"{op.name}_") or op
         operands = [thing for value in arguments.all() for thing in self._spread(value)]
         if op.writes is not None:
@@ -309,7 +276,7 @@ class Autograd:
         for thing in tensors(target):
             state = walk.now()
             facts = state.tensor(thing)
-            joint = grad if facts.grad is Grad.NO or sure else facts.grad | grad
+            joint: Grad = grad if facts.grad is Grad.NO or sure else Grad(facts.grad.value | grad.value)
             walk.state = state.with_tensor(thing, replace(facts, grad=joint, nodes=frozenset((site,))))
 
     def _out_of_place(
@@ -425,47 +392,6 @@ class Autograd:
                 if isinstance(thing, Tensor | Opaque):
                     live |= state.tensor(thing).nodes
         return frozenset(live)
-
-
-def sorted_things(value: Value) -> list[Thing]:
-    """A value's things in an order that does not depend on addresses."""
-    return (
-        list(value)
-        if len(value) < 2
-        else sorted(value, key=lambda thing: (type(thing).__name__, thing.place))
-    )
-
-
-def described(arguments: Arguments) -> tuple[list[Argument], dict[str, Argument]]:
-    """A call as the tables want it told: literals as they are, tensors as such."""
-    keywords = {name: _describe(value) for name, value in arguments.keywords.items()}
-    return [_describe(value) for value in arguments.positional], keywords
-
-
-def _describe(value: Value) -> Argument:
-    if len(value) == 1:
-        (thing,) = value
-        if isinstance(thing, Scalar):
-            literal = thing.constant
-            if isinstance(literal, str | int | float | bool):
-                return literal
-            return None if thing.kind is Plain.NONE else Given.PLAIN
-        if isinstance(thing, Tensor):
-            return Given.TENSOR
-    return Given.ANYTHING
-
-
-def _is_true(value: Value | None) -> bool:
-    return bool(value) and all(isinstance(thing, Scalar) and thing.constant is True for thing in value or ())
-
-
-def _bind(op: Op, arguments: Arguments) -> dict[str, Value]:
-    bound = dict(zip(op.args, arguments.positional, strict=False))
-    if op.variadic and len(arguments.positional) > len(op.args):
-        rest = arguments.positional[len(op.args) - 1 :]
-        bound[op.args[-1]] = NOTHING.union(*rest)
-    bound.update(arguments.keywords)
-    return bound
 
 
 def _or_all(born: frozenset[Region], facts: list[TensorFacts]) -> frozenset[Region]:

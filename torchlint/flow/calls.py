@@ -1,8 +1,4 @@
-"""What a call does, in one order: an effect row, an op or layer row, a summary, the policy for strangers.
-
-The policy, which decides most false alarms: a stranger changes no mode unless its name says so,
-keeps nothing that it is given unless it stands alone as a statement, and returns something unknown.
-"""
+"""What a call does, in one order: an effect row, an op or layer row, a summary, the policy for strangers."""
 
 from __future__ import annotations
 
@@ -11,14 +7,15 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.applying import Applying
-from torchlint.flow.autograd import Arguments, Autograd
+from torchlint.flow.arguments import Arguments
+from torchlint.flow.autograd import Autograd
 from torchlint.flow.closures import Closures
-from torchlint.flow.domain import Grad, Mode
-from torchlint.flow.effects import MODULE_EFFECTS, TENSOR_EFFECTS, Effects
-from torchlint.flow.events import Computed, Escaped, Logged
+from torchlint.flow.domain import Mode
+from torchlint.flow.effects import Effects
+from torchlint.flow.methods import MODULE_EFFECTS, TENSOR_EFFECTS, Methods
 from torchlint.flow.places import Places
 from torchlint.flow.running import Running, is_module_like
-from torchlint.flow.state import TensorFacts
+from torchlint.flow.strangers import Strangers
 from torchlint.flow.switches import Switches
 from torchlint.flow.things import (
     NOTHING,
@@ -36,7 +33,7 @@ from torchlint.flow.things import (
     Value,
     widen,
 )
-from torchlint.flow.walk import Walk, path_of, tensors
+from torchlint.flow.walk import Walk, path_of
 from torchlint.names import canonical
 from torchlint.tables import Result, module, op
 from torchlint.tables.effects import effect, says
@@ -57,7 +54,9 @@ class Calls:
         self.closures = Closures(walk, autograd, places, values, self.switches)
         self.running = Running(walk, autograd, places, self.closures)
         self._applying = Applying(walk, autograd, places, self.running)
+        self.strangers = Strangers(walk, places, self)
         self._effects = Effects(walk, autograd, places, values, self)
+        self._methods = Methods(walk, autograd, places, values, self, self._effects)
 
     def arguments(self, *positional: Value) -> Arguments:
         """The arguments of a call that the engine makes up."""
@@ -146,7 +145,7 @@ class Calls:
         path = path_of(thing)
         if path is not None and isinstance(thing, Opaque):
             (walk.records.asks if walk.now().grad_mode.surely_off else walk.records.calls).add(path)
-        return self.stranger(thing.place, arguments, node, discarded=discarded)
+        return self.strangers.call(thing.place, arguments, node, discarded=discarded)
 
     def _dotted(self, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
         known = effect(name)
@@ -165,7 +164,7 @@ class Calls:
                 return self._autograd.apply(
                     operation, arguments, node, method=False, place=self._target(node)
                 )
-        return self.stranger(name, arguments, node, discarded=discarded)
+        return self.strangers.call(name, arguments, node, discarded=discarded)
 
     def _method(
         self, thing: Thing, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool
@@ -184,7 +183,7 @@ class Calls:
                     and op(full) is None
                     and module(full) is None
                 ):
-                    return self.stranger(full, arguments, node, discarded=discarded)
+                    return self.strangers.call(full, arguments, node, discarded=discarded)
                 if (
                     known is not None
                     and effect(full) is None
@@ -219,7 +218,7 @@ class Calls:
                     )
                 if known is not None:
                     return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
-                return self.stranger(name, arguments, node, discarded=discarded, receiver=itself)
+                return self.strangers.call(name, arguments, node, discarded=discarded, receiver=itself)
             case ClassThing():
                 if known is not None and known.kind == "loader":
                     return self._effects.loader(known, node)
@@ -230,7 +229,7 @@ class Calls:
                     return self._own_method(
                         outline.methods[name].qualname, thing, arguments, node, discarded=discarded
                     )
-        return self.stranger(name, arguments, node, discarded=discarded)
+        return self.strangers.call(name, arguments, node, discarded=discarded)
 
     def _own_method(
         self, qualname: str, thing: Thing, arguments: Arguments, node: cst.Call, *, discarded: bool
@@ -249,7 +248,7 @@ class Calls:
             return self._own_method(found[1], thing, arguments, node, discarded=discarded)
         known = effect(f".{name}")
         if known is not None and known.kind in MODULE_EFFECTS:
-            return self._effects.of_module(known, thing, arguments, node)
+            return self._methods.of_module(known, thing, arguments, node)
         held = [
             item
             for item in self._places.slot(thing, f".{name}")
@@ -262,7 +261,7 @@ class Calls:
             )
         if known is not None and known.kind in ("log", "backward", "step"):
             return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
-        return self.stranger(name, arguments, node, discarded=discarded, receiver=frozenset((thing,)))
+        return self.strangers.call(name, arguments, node, discarded=discarded, receiver=frozenset((thing,)))
 
     def _tensor_method(
         self, thing: Tensor | Opaque, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool
@@ -270,7 +269,7 @@ class Calls:
         known = effect(f".{name}")
         operation = op(name)
         if known is not None and known.kind in TENSOR_EFFECTS:
-            return self._effects.of_tensor(known, thing, name, arguments, node)
+            return self._methods.of_tensor(known, thing, name, arguments, node)
         if known is not None and isinstance(thing, Opaque):
             ambiguous = operation is not None and not discarded
             logged = any(self._places.reads_within(value) for value in arguments.all())
@@ -291,7 +290,7 @@ class Calls:
                     )
                 )
                 return self.running.forward(child, arguments, node, self._walk.text(node.func))
-        return self.stranger(name, arguments, node, discarded=discarded, receiver=frozenset((thing,)))
+        return self.strangers.call(name, arguments, node, discarded=discarded, receiver=frozenset((thing,)))
 
     def _construct(self, thing: ClassThing, arguments: Arguments, node: cst.Call) -> Value:
         walk = self._walk
@@ -311,74 +310,6 @@ class Calls:
         ):
             self._own_method(found[1], made, arguments, node, discarded=False)
         return frozenset((made,))
-
-    def stranger(
-        self,
-        name: str,
-        arguments: Arguments,
-        node: cst.Call,
-        *,
-        discarded: bool,
-        receiver: Value = NOTHING,
-    ) -> Value:
-        """A call of something that neither the tables nor the source know."""
-        walk = self._walk
-        last = name.rpartition(".")[2]
-        words = says("callee", last)
-        reads = frozenset().union(*(self._places.reads_within(value) for value in arguments.all()))
-        if reads and "log" in words:
-            walk.tell(Logged(walk.site(node), reads))
-        if "mode" in words:
-            for value in (receiver, *arguments.all()):
-                for thing in value:
-                    if isinstance(thing, Module):
-                        walk.set_mode(thing, Mode.CALLER, None)
-        handed = [thing for value in arguments.all() for thing in self._places.within(value)]
-        operands = [*handed, *tensors(receiver)]
-        if "log" not in words:
-            self._hand_over(arguments, handed, node, discarded=discarded)
-        if walk.now().regions and not discarded:
-            walk.tell(Computed(walk.now().born, walk.site(node)))
-        for value in arguments.all():
-            self.invoke(frozenset(thing for thing in value if isinstance(thing, Closure)), Arguments(), node)
-        if walk.state is None:
-            return NOTHING
-        return self._returned_by_stranger(name, operands, receiver, node)
-
-    def _hand_over(
-        self, arguments: Arguments, handed: list[Thing], node: cst.Call, *, discarded: bool
-    ) -> None:
-        walk = self._walk
-        state = walk.now()
-        for thing in handed:
-            outside = state.tensor(thing).born - state.born
-            if outside:
-                walk.tell(Escaped(outside, walk.site(node), "is handed to a stranger"))
-        if discarded:
-            self._places.keep(NOTHING, NOTHING.union(*arguments.all()), node, anyway=True)
-
-    def _returned_by_stranger(
-        self, name: str, operands: list[Thing], receiver: Value, node: cst.Call
-    ) -> Value:
-        walk = self._walk
-        state = walk.now()
-        facts = [state.tensor(thing) for thing in operands]
-        value = walk.unknown(node, role="stranger")
-        (thing,) = value
-        if isinstance(thing, Module):
-            return value
-        known = walk.now().tensor(thing)
-        sure = any(item.grad is Grad.YES for item in facts) and "loss" in says("place", name)
-        modules = frozenset(item for item in receiver if isinstance(item, Module))
-        new = TensorFacts(
-            Grad.YES if sure and not state.grad_mode.surely_off else known.grad,
-            known.storages,
-            born=known.born,
-            sources=known.sources,
-            modules=modules.union(*(item.modules for item in facts)),
-        )
-        walk.state = walk.now().with_tensor(thing, new)
-        return value
 
     def _target(self, node: cst.Call) -> str:
         """How the source spells what an in-place call writes."""

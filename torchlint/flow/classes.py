@@ -1,4 +1,4 @@
-"""What the classes of a source are: modules or not, what their attributes hold, whether their mode matters."""
+"""What the classes of a source are: modules or not, what they hold, whether their mode matters."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def make(
         )
     parameters = {Answer.YES: True, Answer.NO: False}.get(layer.has_parameters(positional, keywords))
     inplace = layer.writes_input(positional, keywords) is Answer.YES
-    return Made(layer.name, sensitivity, parameters, layer, inplace)
+    return Made(layer.name, sensitivity, parameters, layer.built(positional, keywords), inplace)
 
 
 def _argument(item: object) -> Argument:

@@ -13,7 +13,8 @@ from torchlint.flow.things import NOTHING, Closure, Plain, Thing, Value, widen
 from torchlint.flow.walk import path_of
 
 if TYPE_CHECKING:
-    from torchlint.flow.autograd import Arguments, Autograd
+    from torchlint.flow.arguments import Arguments
+    from torchlint.flow.autograd import Autograd
     from torchlint.flow.interpreter import Interpreter
     from torchlint.flow.places import Places
     from torchlint.flow.switches import Switches

@@ -6,20 +6,17 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from torchlint.flow.autograd import Arguments, Autograd
+from torchlint.flow.arguments import Arguments
+from torchlint.flow.autograd import Autograd
 from torchlint.flow.domain import Grad, Mode, Sensitivity
 from torchlint.flow.events import Escaped
 from torchlint.flow.places import Places
-from torchlint.flow.state import ModuleFacts, TensorFacts
 from torchlint.flow.things import (
     NOTHING,
     Container,
-    Dotted,
     Module,
     Opaque,
     Plain,
-    Scalar,
-    Tensor,
     Thing,
     Value,
     widen,
@@ -32,27 +29,6 @@ if TYPE_CHECKING:
     from torchlint.flow.calls import Calls
     from torchlint.flow.values import Values
     from torchlint.flow.walk import Walk
-
-# Effects that a method has on a module; any other method of a module is its own.
-MODULE_EFFECTS = frozenset(
-    (
-        "mode",
-        "freeze",
-        "same",
-        "cast",
-        "parameters",
-        "state_dict",
-        "load",
-        "children",
-        "none",
-        "forward",
-        "keeps",
-    )
-)
-# Effects that a method has on a tensor, or on something unknown that may be one.
-TENSOR_EFFECTS = frozenset(("read", "backward", "mode", "parameters", "children"))
-
-_CASTS = frozenset(("float16", "float32", "float64", "bfloat16", "half", "float", "double"))
 
 
 class Effects:
@@ -173,96 +149,15 @@ class Effects:
             case "text":
                 reads = self._places.reads_within(frozenset((thing,)) | whole)
                 return walk.things.scalar(Plain.TEXT, reads=reads)
-        return self._calls.stranger(name, arguments, node, discarded=discarded, receiver=frozenset((thing,)))
-
-    def of_module(self, known: Effect, thing: Module, arguments: Arguments, node: cst.Call) -> Value:
-        """A method that every module has."""
-        walk = self._walk
-        itself: Value = frozenset((thing,))
-        match known.kind:
-            case "mode":
-                self._mode(known, thing, arguments, node)
-            case "freeze":
-                self._calls.running.freeze(thing, frozen=arguments.constant("requires_grad", 0) is False)
-            case "cast":
-                self._cast(node)
-            case "same":
-                if any(_is_dtype(value) for value in arguments.all()):
-                    self._cast(node)
-            case "parameters":
-                named = known.detail == "named"
-                return self._parameters(
-                    thing, node, leaf=not node_name(node).endswith("buffers"), named=named
-                )
-            case "state_dict":
-                return self._parameters(thing, node, leaf=False, named=False)
-            case "children":
-                child = walk.module((thing.key, "[child]"), f"{thing.place}[*]", parent=thing)
-                return self._listed(frozenset((child,)), node, named=known.detail == "named")
-            case "forward":
-                self_call = walk.text(node.func).removesuffix(".forward").removesuffix(".generate")
-                return self._calls.running.forward(thing, arguments, node, self_call)
-            case "keeps":
-                self._places.keep(itself, NOTHING.union(*arguments.all()), node)
-        return itself
-
-    def of_tensor(
-        self, known: Effect, thing: Tensor | Opaque, name: str, arguments: Arguments, node: cst.Call
-    ) -> Value:
-        """A method that reads a tensor or runs backward from it; or that shows the unknown to be a module."""
-        walk = self._walk
-        itself: Value = frozenset((thing,))
-        match known.kind:
-            case "read" if not arguments.positional:
-                assert isinstance(node.func, cst.Attribute)
-                place = "" if walk.rehearsing else walk.text(node.func.value)
-                return self._values.read(thing, node, place)
-            case "backward":
-                retains = (
-                    arguments.constant("retain_graph") is True or arguments.constant("create_graph") is True
-                )
-                given = arguments.positional[0] if arguments.positional else NOTHING
-                handed = [item for item in tensors(given) if not isinstance(thing, Tensor)]
-                known_graph = walk.now().tensor(thing).grad is Grad.YES
-                # accelerator.backward(loss) hands the loss over; loss.backward(gradient) does not.
-                self._autograd.backward(
-                    frozenset(handed) if handed and not known_graph else itself, node, keeps_graph=retains
-                )
-                return walk.things.scalar(Plain.NONE)
-            case "mode" if _is_mode_call(arguments):
-                walk.believe_module(thing)
-                return itself
-            case "parameters" | "children":
-                walk.believe_module(thing)
-                return self._parameters(thing, node, leaf=True, named=known.detail == "named")
-        return self._calls.stranger(name, arguments, node, discarded=False, receiver=itself)
+        return self._calls.strangers.call(
+            name, arguments, node, discarded=discarded, receiver=frozenset((thing,))
+        )
 
     def loader(self, known: Effect, node: cst.Call) -> Value:
         """A function that returns a module in a known mode."""
         mode = Mode.EVAL if known.detail == "eval" else Mode.TRAIN
         fresh = self._calls.running.fresh(node, None, Sensitivity.UNKNOWN, parameters=True, mode=mode)
         return frozenset((fresh,))
-
-    def _mode(self, known: Effect, thing: Module, arguments: Arguments, node: cst.Call) -> None:
-        running = self._calls.running
-        flag = arguments.get("mode", 0)
-        if known.detail == "eval" or arguments.constant("mode", 0) is False:
-            running.switch(thing, Mode.EVAL, node)
-        elif flag is None or arguments.constant("mode", 0) is True:
-            running.switch(thing, Mode.TRAIN, node)
-        else:
-            remembered = arguments.constant("mode", 0)
-            if isinstance(remembered, ModuleFacts):
-                running.restore(thing, remembered, node)
-            else:
-                self._walk.set_mode(
-                    thing, Mode.CALLER, None
-                )  # as the flag says, and the flag is the caller's
-
-    def _cast(self, node: cst.Call) -> None:
-        walk = self._walk
-        if walk.now().regions:
-            walk.tell(Escaped(walk.now().born, walk.site(node), "a module is cast inside"))
 
     def _same(self, known: Effect, thing: Thing, arguments: Arguments, node: cst.Call) -> Value:
         if known.detail == "receiver":
@@ -274,18 +169,8 @@ class Effects:
             self._walk.state = self._walk.now().with_slot(several, f"[{number}]", value)
         return frozenset((several,))
 
-    def _parameters(self, thing: Thing, node: cst.CSTNode, *, leaf: bool, named: bool) -> Value:
-        role = "parameter" if leaf else "state"
-        walk = self._walk
-        tensor = walk.things.make(
-            Tensor, (thing.key, role), f"{thing.place}.parameters()", leaf=leaf, holder=thing
-        )
-        if not leaf:
-            facts = TensorFacts(Grad.NO, frozenset((tensor,)))
-            walk.state = walk.now().with_tensor(tensor, facts)
-        return self._listed(frozenset((tensor,)), node, named=named)
-
-    def _listed(self, element: Value, node: cst.CSTNode, *, named: bool) -> Value:
+    def listed(self, element: Value, node: cst.CSTNode, *, named: bool) -> Value:
+        """A list of one kind of element; with `named`, of pairs with a name."""
         walk = self._walk
         listed = walk.things.make(Container, (node, "listed"), "", kind="list")
         if named:
@@ -363,7 +248,7 @@ class Effects:
         if detail == "numbers":
             return walk.things.scalar(Plain.TEXT)
         element = self._values.element(frozenset((thing,)), node)
-        return self._listed(element, node, named=detail == "items")
+        return self.listed(element, node, named=detail == "items")
 
     def _dict(self, arguments: Arguments, node: cst.Call) -> Value:
         walk = self._walk
@@ -397,30 +282,3 @@ class Effects:
     def _plain(self, kind: Plain, arguments: Arguments) -> Value:
         reads = frozenset().union(*(self._places.reads_within(value) for value in arguments.all()))
         return self._walk.things.scalar(kind, reads=reads)
-
-
-def node_name(node: cst.Call) -> str:
-    """The last part of what is called."""
-    func = node.func
-    return (
-        func.attr.value
-        if isinstance(func, cst.Attribute)
-        else func.value
-        if isinstance(func, cst.Name)
-        else ""
-    )
-
-
-def _is_mode_call(arguments: Arguments) -> bool:
-    # trainer.train(data) is not module.train(): that takes nothing, or one flag.
-    if len(arguments.positional) + len(arguments.keywords) > 1:
-        return False
-    return all(
-        isinstance(thing, Scalar) or not isinstance(thing, Tensor | Module)
-        for value in arguments.all()
-        for thing in value
-    )
-
-
-def _is_dtype(value: Value) -> bool:
-    return any(isinstance(thing, Dotted) and thing.name.rpartition(".")[2] in _CASTS for thing in value)

@@ -260,7 +260,7 @@ class Interpreter:
             return after
 
         with self._exits(silently_final):
-            raised = [walk.state]
+            raised: list[State] = [walk.now()]
             self._raises.append(raised)
             self._suite(node.body)
             self._raises.pop()

@@ -313,6 +313,7 @@ class Places:
                     parent=parent,
                     owned=owned,
                     parameters=made.parameters,
+                    layer=made.layer,
                     inplace=made.inplace,
                 )
             dotted = walk.file.imports.resolve(value.callee) or value.callee

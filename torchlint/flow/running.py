@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from torchlint.flow.classes import make
+from torchlint.flow.arguments import described
+from torchlint.flow.classes import Made, make
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Computed, Escaped, Forward
 from torchlint.flow.state import ModuleFacts
 from torchlint.flow.things import NOTHING, Container, Module, Opaque, Thing, Value
 from torchlint.flow.walk import path_of, tensors
-from torchlint.tables import Layer, Saves, module
+from torchlint.tables import Layer, Saves
 from torchlint.tables.effects import says
 
 if TYPE_CHECKING:
-    from torchlint.flow.autograd import Arguments, Autograd
+    from torchlint.flow.arguments import Arguments
+    from torchlint.flow.autograd import Autograd
     from torchlint.flow.closures import Closures
     from torchlint.flow.places import Places
     from torchlint.flow.walk import Walk
@@ -34,8 +36,6 @@ class Running:
 
     def build(self, layer: Layer, arguments: Arguments, node: cst.CSTNode) -> Value:
         """A layer of torch.nn is constructed."""
-        from torchlint.flow.autograd import described
-
         children = [thing for value in arguments.all() for thing in self._modules_within(value)]
         unknown = any(isinstance(thing, Opaque) for value in arguments.all() for thing in value)
         parts = [child.sensitivity for child in children]
@@ -43,12 +43,7 @@ class Running:
             parts.append(Sensitivity.UNKNOWN)
         made = make(layer, *described(arguments), parts)
         thing = self.fresh(
-            node,
-            made.cls,
-            made.sensitivity,
-            parameters=made.parameters,
-            inplace=made.inplace,
-            mode=Mode.TRAIN,
+            node, made.cls, made.sensitivity, parameters=made.parameters, mode=Mode.TRAIN, made=made
         )
         for number, child in enumerate(children):
             self._walk.state = self._walk.now().with_slot(thing, f"[{number}]", frozenset((child,)))
@@ -62,7 +57,7 @@ class Running:
         *,
         parameters: bool | None,
         mode: Mode,
-        inplace: bool = False,
+        made: Made | None = None,
         facts: ModuleFacts | None = None,
     ) -> Module:
         """A module that exists from here on; a fresh one trains."""
@@ -77,7 +72,8 @@ class Running:
             sensitivity=sensitivity,
             built=site,
             parameters=parameters,
-            inplace=inplace,
+            layer=made.layer if made is not None else None,
+            inplace=made is not None and made.inplace,
         )
         if facts is None:
             facts = ModuleFacts(mode, site if Mode.TRAIN in mode else None)
@@ -133,10 +129,9 @@ class Running:
                 walk.tell(Escaped(state.born, walk.site(node), "is stored by the module"))
         grad = self._grad(thing, facts, arguments)
         modules = frozenset((thing,)) if grad is not Grad.NO else frozenset()
-        layer = module(thing.cls) if thing.cls is not None and thing.cls.startswith("torch.nn.") else None
-        if layer is None:
+        if thing.layer is None:
             return self._autograd.result(node, grad, operands, modules=modules)
-        return self._layer(layer, thing, grad, arguments, operands, node, modules)
+        return self._layer(thing.layer, thing, grad, arguments, operands, node, modules)
 
     def ran(
         self, thing: Module, facts: ModuleFacts, node: cst.CSTNode, place: str, *, certain: bool = True

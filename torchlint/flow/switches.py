@@ -12,7 +12,7 @@ from torchlint.flow.things import Dotted, Switch, Value
 from torchlint.tables.effects import effect
 
 if TYPE_CHECKING:
-    from torchlint.flow.autograd import Arguments
+    from torchlint.flow.arguments import Arguments
     from torchlint.flow.walk import Walk
 
 _MODES = {"no_grad": GradMode.NO_GRAD, "inference": GradMode.INFERENCE, "enabled": GradMode.ENABLED}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from torchlint.flow.events import Region, Site
     from torchlint.skeleton import ClassOutline, Definition
+    from torchlint.tables import Layer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +61,7 @@ class Module(Thing):
     owned: bool = False
     parameters: bool | None = None
     weak: bool = False  # taken for a module by its name alone
+    layer: Layer | None = None  # its row, where it is a layer of torch.nn
     inplace: bool = False  # built with inplace=True
 
 

@@ -231,6 +231,8 @@ class Values:
                     if bound is not None:
                         self.evaluate(bound)
                 continue
+            if not isinstance(part, cst.Index):
+                continue
             value = self.evaluate(part.value)
             values.append(value)
             basic = basic and not any(isinstance(thing, Tensor | Opaque | Container) for thing in value)

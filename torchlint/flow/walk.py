@@ -211,6 +211,15 @@ def reads_of(value: Value) -> frozenset[Site]:
     return frozenset().union(*(thing.reads for thing in value if isinstance(thing, Scalar)))
 
 
+def sorted_things(value: Value) -> list[Thing]:
+    """A value's things in an order that does not depend on addresses."""
+    return (
+        list(value)
+        if len(value) < 2
+        else sorted(value, key=lambda thing: (type(thing).__name__, thing.place))
+    )
+
+
 def _held_by(thing: Thing, holder: Module) -> bool:
     while isinstance(thing, Module | Opaque) and thing.parent is not None:
         thing = thing.parent

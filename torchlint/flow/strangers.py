@@ -1,0 +1,103 @@
+"""The policy for calls of strangers, which decides most false alarms.
+
+A stranger changes no mode unless its name says so, keeps nothing that it is given unless it
+stands alone as a statement, calls what it is handed, and returns something unknown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from torchlint.flow.arguments import Arguments
+from torchlint.flow.domain import Grad, Mode
+from torchlint.flow.events import Computed, Escaped, Logged
+from torchlint.flow.state import TensorFacts
+from torchlint.flow.things import NOTHING, Closure, Module, Thing, Value
+from torchlint.flow.walk import tensors
+from torchlint.tables.effects import says
+
+if TYPE_CHECKING:
+    from torchlint.flow.calls import Calls
+    from torchlint.flow.places import Places
+    from torchlint.flow.walk import Walk
+
+
+class Strangers:
+    """The calls of strangers in one walk."""
+
+    def __init__(self, walk: Walk, places: Places, calls: Calls) -> None:
+        self._walk = walk
+        self._places = places
+        self._calls = calls
+
+    def call(
+        self,
+        name: str,
+        arguments: Arguments,
+        node: cst.Call,
+        *,
+        discarded: bool,
+        receiver: Value = NOTHING,
+    ) -> Value:
+        """A call of something that neither the tables nor the source know."""
+        walk = self._walk
+        last = name.rpartition(".")[2]
+        words = says("callee", last)
+        reads = frozenset().union(*(self._places.reads_within(value) for value in arguments.all()))
+        if reads and "log" in words:
+            walk.tell(Logged(walk.site(node), reads))
+        if "mode" in words:
+            for value in (receiver, *arguments.all()):
+                for thing in value:
+                    if isinstance(thing, Module):
+                        walk.set_mode(thing, Mode.CALLER, None)
+        handed = [thing for value in arguments.all() for thing in self._places.within(value)]
+        operands = [*handed, *tensors(receiver)]
+        if "log" not in words:
+            self._hand_over(arguments, handed, node, discarded=discarded)
+        if walk.now().regions and not discarded:
+            walk.tell(Computed(walk.now().born, walk.site(node)))
+        for value in arguments.all():
+            self._calls.invoke(
+                frozenset(thing for thing in value if isinstance(thing, Closure)), Arguments(), node
+            )
+        if walk.state is None:
+            return NOTHING
+        return self._returned_by_stranger(name, operands, receiver, node)
+
+    def _hand_over(
+        self, arguments: Arguments, handed: list[Thing], node: cst.Call, *, discarded: bool
+    ) -> None:
+        walk = self._walk
+        state = walk.now()
+        for thing in handed:
+            outside = state.tensor(thing).born - state.born
+            if outside:
+                walk.tell(Escaped(outside, walk.site(node), "is handed to a stranger"))
+        if discarded:
+            self._places.keep(NOTHING, NOTHING.union(*arguments.all()), node, anyway=True)
+
+    def _returned_by_stranger(
+        self, name: str, operands: list[Thing], receiver: Value, node: cst.Call
+    ) -> Value:
+        walk = self._walk
+        state = walk.now()
+        facts = [state.tensor(thing) for thing in operands]
+        value = walk.unknown(node, role="stranger")
+        (thing,) = value
+        if isinstance(thing, Module):
+            return value
+        known = walk.now().tensor(thing)
+        sure = any(item.grad is Grad.YES for item in facts) and "loss" in says("place", name)
+        modules = frozenset(item for item in receiver if isinstance(item, Module))
+        new = TensorFacts(
+            Grad.YES if sure and not state.grad_mode.surely_off else known.grad,
+            known.storages,
+            born=known.born,
+            sources=known.sources,
+            modules=modules.union(*(item.modules for item in facts)),
+        )
+        walk.state = walk.now().with_tensor(thing, new)
+        return value
