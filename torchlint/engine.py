@@ -13,10 +13,14 @@ from torchlint.source import Source
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+
+    import libcst as cst
 
     from torchlint.flow.events import Event
     from torchlint.flow.file import FileFlow
+    from torchlint.flow.values import Values
+    from torchlint.flow.walk import Walk
     from torchlint.rules.base import Cure, Finding, Rule
     from torchlint.skeleton import Skeleton
     from torchlint.units import Units
@@ -46,6 +50,30 @@ def unreadable(filename: str, error: UnreadableSource) -> Diagnostic:
     """The diagnostic of a file that is not readable Python."""
     span = Span.at(error.line, error.column)
     return Diagnostic(filename, span, "TL001", "cannot-parse", f"cannot parse this file: {error.reason}")
+
+
+def beliefs(source: Source, lines: Mapping[int, Sequence[str]]) -> dict[tuple[int, str], dict[str, str]]:
+    """What the engine believes of places after lines: {(line, place): {"mode": "train"}}; for tests.
+
+    A line in a loop gives what is believed in the one round that is told. Raises UnreadableSource.
+    """
+    from torchlint.flow.belief import belief
+    from torchlint.flow.file import FileFlow, unit_names
+    from torchlint.skeleton import outline
+    from torchlint.units import Units
+
+    skeleton = outline(source)
+    flow = FileFlow(skeleton, Units(source, skeleton))
+    held: dict[tuple[int, str], dict[str, str]] = {}
+
+    def ask(walk: Walk, values: Values, node: cst.CSTNode) -> None:
+        line = walk.unit.span(node).end_line
+        for place in lines.get(line, ()):
+            held[line, place] = belief(walk, values, place)
+
+    for name in flow.order(unit_names(skeleton)):
+        flow.play(name, lambda event: None, ask)
+    return held
 
 
 class _Armed(NamedTuple):

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     import libcst as cst
 
 # Operations that only add up: a loss made by them carries a graph when one of its parts does.
-_SUMMING = frozenset(
-    ("add", "sub", "sum", "mean", "stack", "cat", "neg", "mul", "div", "positive", "squeeze", "getitem")
-)
+_SUMMING = frozenset(("add", "sub", "sum", "mean", "stack", "cat", "neg", "positive", "squeeze", "getitem"))
 
 
 class Autograd:
@@ -307,7 +305,7 @@ class Autograd:
                 born = frozenset().union(*(item.born for item in facts)) & _or_all(walk.now().born, facts)
         saved = self._saved(op, bound) if grad is Grad.YES else set()
         saves_result = op.saves_result is Saves.YES
-        summing = op.name in _SUMMING
+        summing = op.name in _SUMMING or (op.name in ("mul", "div") and len(operands) == 1)
         if op.result is Result.MIXED:
             return self._mixed(op, grad, operands, node, saved=saved, saves_result=saves_result)
         value = self.result(

@@ -6,7 +6,8 @@ its summary. Then it is played once, after its callers, so that what they set up
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from torchlint.flow.autograd import Autograd
 from torchlint.flow.calls import Calls
@@ -38,7 +39,11 @@ from torchlint.names import ImportMap
 from torchlint.skeleton import Definition, Skeleton
 from torchlint.units import Units
 
+if TYPE_CHECKING:
+    import libcst as cst
+
 Listener = Callable[[Event], None]
+Probe = Callable[[Walk, Values, "cst.CSTNode"], None]
 
 _MOST_WALKS = 3  # evidence that needs a third walk to show itself is rare, and its lack only silences
 _DEEPEST = 12  # summaries of callees of callees; what lies deeper is unknown
@@ -110,8 +115,8 @@ class FileFlow:
             visit(qualname)
         return ordered
 
-    def play(self, qualname: str, listener: Listener) -> None:
-        """Walk a unit aloud."""
+    def play(self, qualname: str, listener: Listener, probe: Probe | None = None) -> None:
+        """Walk a unit aloud; `probe` is asked after each of its statements."""
         self.summary(qualname)
         definition = self.skeleton.definitions.get(qualname)
         context = self._contexts.get(qualname)
@@ -119,7 +124,7 @@ class FileFlow:
         if definition is None:
             grad_mode = GradMode.ENABLED
         walk = Walk(self, self._units.unit(qualname), self._evidence[qualname], grad_mode, listener)
-        self._walk(walk, definition, self._entry_facts(qualname, definition, context))
+        self._walk(walk, definition, self._entry_facts(qualname, definition, context), probe)
         walk.tell(LeaveUnit())
 
     def _callers(self, qualname: str) -> list[str]:
@@ -148,7 +153,11 @@ class FileFlow:
         return _summary_of(definition, walk)
 
     def _walk(
-        self, walk: Walk, definition: Definition | None, facts: Iterable[tuple[Path, ModuleFacts]]
+        self,
+        walk: Walk,
+        definition: Definition | None,
+        facts: Iterable[tuple[Path, ModuleFacts]],
+        probe: Probe | None = None,
     ) -> None:
         autograd = Autograd(walk)
         places = Places(walk, autograd)
@@ -157,6 +166,8 @@ class FileFlow:
         interpreter = Interpreter(walk, values)
         values.calls = calls
         values.displays.interpreter = calls.closures.interpreter = interpreter
+        if probe is not None:
+            walk.probe = lambda node: probe(walk, values, node)
         if definition is not None:
             self._begin(walk, places, definition)
         for path, known in facts:
@@ -247,6 +258,7 @@ def _summary_of(definition: Definition, walk: Walk) -> Summary:
         for thing, facts in end.modules.items()
         if (path := path_of(thing)) is not None and (settles(facts) or facts.frozen)
     ]
+    modes.extend(_kept(end))
     returns: tuple[Shape, ...] = (PlainShape(Plain.NONE),)
     if records.yields:
         returns = (UnknownShape(),)
@@ -265,6 +277,16 @@ def _summary_of(definition: Definition, walk: Walk) -> Summary:
         frozenset(records.logs),
         frozenset(records.keeps),
     )
+
+
+def _kept(end: State) -> Iterator[tuple[Path, ModuleFacts]]:
+    """The modes of modules that were handed in and are now held by something else of the caller's."""
+    for (holder, slot), value in end.heap.items():
+        path = path_of(holder)
+        for thing in value if path is not None else ():
+            if isinstance(thing, Module) and thing.built is None and settles(end.module(thing)):
+                assert path is not None
+                yield (*path, slot), end.module(thing)
 
 
 def _built(end: State) -> tuple[tuple[Path, ModuleShape], ...]:

@@ -33,6 +33,9 @@ class Expressions(Protocol):
     def augment(self, node: cst.AugAssign) -> None:
         """An augmented assignment."""
 
+    def truth(self, node: cst.BaseExpression) -> bool | None:
+        """The truth of a condition that was just evaluated; None where it has to be run."""
+
     def element(self, value: Value, node: cst.CSTNode) -> Value:
         """What one round of iteration over a value gives."""
 
@@ -122,14 +125,17 @@ class Interpreter:
 
     def _line(self, node: cst.CSTNode) -> None:
         assert isinstance(node, cst.SimpleStatementLine)
+        walk = self._walk
         self._block(node.body)
+        if walk.probe is not None and not walk.rehearsing and walk.state is not None:
+            walk.probe(node)
 
     def _if(self, node: cst.CSTNode) -> None:
         assert isinstance(node, cst.If)
         walk = self._walk
         self._expressions.evaluate(node.test)
         before = walk.state
-        truth = constant_truth(node.test)
+        truth = self._expressions.truth(node.test)
         if truth is False:
             walk.state = None
         else:
@@ -266,7 +272,7 @@ class Interpreter:
             self._raises.pop()
             if node.orelse is not None and walk.state is not None:
                 self._suite(node.orelse.body)
-            ends = [walk.state]
+            ends: list[State | None] = [walk.state]
             # A raise inside a region leaves it as well, and so has no part in the handler.
             caught = join([state.with_switch(raised[0].grad_mode, raised[0].regions) for state in raised])
             for handler in node.handlers:

@@ -131,7 +131,10 @@ class Places:
             case Tensor() | Opaque() if name in _METADATA:
                 return walk.things.scalar(Plain.NUMBER)
             case Tensor() if name == "grad":
-                return self._autograd.result(node, Grad.NO, [])
+                gradient = walk.things.make(Tensor, (thing.key, ".grad"), f"{thing.place}.grad", holder=thing)
+                facts = TensorFacts(Grad.NO, frozenset((gradient,)))
+                walk.state = walk.now().with_tensor(gradient, facts)
+                return frozenset((gradient,))
             case Tensor():
                 facts = walk.now().tensor(thing)
                 return self._autograd.result(node, facts.grad, [thing], born=facts.born, summing=True)

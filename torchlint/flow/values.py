@@ -18,6 +18,7 @@ from torchlint.flow.things import (
     NOTHING,
     Closure,
     Container,
+    Dotted,
     Instance,
     Module,
     Opaque,
@@ -140,6 +141,21 @@ class Values:
                 case Scalar(kind=Plain.NUMBER | Plain.TEXT | Plain.ARRAY):
                     found.append(walk.things.scalar(thing.kind, reads=thing.reads))
         return widen(found, lambda: walk.opaque((node, "element"))) or walk.unknown(node, role="element")
+
+    def truth(self, node: cst.BaseExpression) -> bool | None:
+        """Literals; and `isinstance(net, nn.Module)` holds for what is known to be one."""
+        match node:
+            case cst.Call(
+                func=cst.Name("isinstance"), args=[cst.Arg(value=cst.Name(name)), cst.Arg(value=kind)]
+            ):
+                dotted = [thing.name for thing in self.evaluate(kind) if isinstance(thing, Dotted)]
+                if dotted == ["torch.nn.Module"]:
+                    held = self._places.name(name)
+                    for thing in held:
+                        self._walk.believe_module(thing)
+                    if held and all(isinstance(thing, Module) for thing in held):
+                        return True
+        return constant_truth(node)
 
     def runs_at_least_once(self, node: cst.BaseExpression) -> bool:
         """`range(3)` and a literal list surely have a first round."""

@@ -83,6 +83,7 @@ class Walk:
         self.globals: set[str] = set()
         self.known_regions: list[Region] = []
         self._listener = listener
+        self.probe: Callable[[cst.CSTNode], None] | None = None  # asked after each statement that is told
         self._sites: dict[cst.CSTNode, Site] = {}
 
     @contextmanager
