@@ -133,7 +133,7 @@ class Applying:
 
     def _spelled(self, definition: Definition, path: Path, node: cst.Call) -> str:
         """How this call spells the argument at a path, for messages."""
-        if self._walk.rehearsing or len(path) > 1:
+        if len(path) > 1:
             return ""
         for argument in node.args:
             if argument.keyword is not None and argument.keyword.value == path[0]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchlint.flow.arguments import Arguments, bind, described, is_true
-from torchlint.flow.domain import Grad
+from torchlint.flow.domain import Grad, GradMode
 from torchlint.flow.events import Backward, Computed, Escaped, Region, Site, StaleSave, Trained
 from torchlint.flow.graph import Sites
 from torchlint.flow.state import TensorFacts
@@ -65,7 +65,10 @@ class Autograd:
             state = walk.now()
             facts = state.tensor(thing)
             storages = facts.storages
-            graph = state.graph.write(storages, site, place, certain=certain and len(storages) == 1)
+            sure = certain and len(storages) == 1
+            graph = state.graph.write(
+                storages, site, place, certain=sure, beside=None if certain else facts.nodes
+            )
             walk.state = state.with_graph(graph)
             self._written(thing, facts, site)
 
@@ -109,13 +112,12 @@ class Autograd:
     def reach(self, thing: Thing, *, certain: bool) -> None:
         """Tell each stale save that backward from a tensor reaches, or may reach later."""
         walk = self._walk
-        if walk.rehearsing:
-            return
         state = walk.now()
         facts = state.tensor(thing)
         if facts.grad is Grad.NO:
             return
         for saved, stale in state.graph.faults(state.graph.roots(facts.nodes, facts.storages)):
+            walk.records.asks_grad_mode |= GradMode.CALLER in state.grad_mode
             walk.tell(StaleSave(stale.written, stale.place, saved, certain and stale.certain))
 
     def grad_of(self, value: Value) -> Grad:
@@ -145,6 +147,10 @@ class Autograd:
         tensor = walk.things.make(Tensor, (node, role), "")
         if tensor.key in walk.evidence.graphs and grad is Grad.UNKNOWN and not state.grad_mode.surely_off:
             grad = Grad.YES
+        if storages is None and state.graph.savers.get(tensor):
+            older = walk.things.make(Tensor, (tensor.key, "older"), "")
+            state = state.with_graph(state.graph.retire(tensor, older))
+            saved = [older if storage is tensor else storage for storage in saved]
         own = frozenset((tensor,)) if storages is None else storages
         facts = [state.tensor(thing) for thing in operands]
         carrying = [item for item in facts if item.grad is not Grad.NO]

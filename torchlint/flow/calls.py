@@ -313,8 +313,6 @@ class Calls:
 
     def _target(self, node: cst.Call) -> str:
         """How the source spells what an in-place call writes."""
-        if self._walk.rehearsing:
-            return ""
         if isinstance(node.func, cst.Attribute) and not node.func.attr.value.endswith("__"):
             receiver = node.func.value
             if isinstance(receiver, cst.Name) and self._walk.file.imports.resolve(receiver.value) is None:

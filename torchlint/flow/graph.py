@@ -89,13 +89,30 @@ class Graph:
                 savers = savers.set(storage, known | {site})
         return Graph(self.nodes.set(site, node), savers, stale, self.rewritten)
 
-    def write(self, storages: Iterable[Storage], written: Site, place: str, *, certain: bool) -> Graph:
-        """Make every live save of these storages stale."""
+    def write(
+        self,
+        storages: Iterable[Storage],
+        written: Site,
+        place: str,
+        *,
+        certain: bool,
+        beside: Sites | None = None,
+    ) -> Graph:
+        """Make every live save of these storages stale.
+
+        Where the target is one of several things (`beside`: the operations that made this one), an
+        operation that ran on some paths only is left out, unless it made this thing: mostly the
+        name moved on to its result on just those paths.
+        """
         stale = self.stale
         for storage in storages:
             for site in self.savers.get(storage) or ():
                 node = self.nodes.get(site)
-                if node is None or storage not in node.saved:
+                if (
+                    node is None
+                    or storage not in node.saved
+                    or not (beside is None or node.certain or site in beside)
+                ):
                     continue
                 known = stale.get((site, storage)) or ()
                 sure = certain and node.certain
@@ -103,6 +120,20 @@ class Graph:
                     rest = tuple(item for item in known if item.written != written)
                     stale = stale.set((site, storage), (*rest, Stale(written, place, sure)))
         return replace(self, stale=stale)
+
+    def retire(self, storage: Storage, older: Storage) -> Graph:
+        """A loop makes a tensor anew: what was saved of the one before gets another name."""
+        nodes, savers, stale = self.nodes, self.savers, self.stale
+        for site in savers.get(storage) or ():
+            node = nodes.get(site)
+            if node is None or storage not in node.saved:
+                continue
+            nodes = nodes.set(site, replace(node, saved=node.saved - {storage} | {older}))
+            left = stale.get((site, storage))
+            if left:
+                stale = stale.set((site, older), left).set((site, storage), ())
+            savers = savers.set(older, (savers.get(older) or frozenset()) | {site})
+        return Graph(nodes, savers.set(storage, frozenset()), stale, self.rewritten)
 
     def rewrite(self, storages: Iterable[Storage], site: Site) -> Graph:
         """An in-place operation became part of the history of all that shares these storages."""

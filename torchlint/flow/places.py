@@ -282,7 +282,8 @@ class Places:
             known = self._declared(parent, owner, name, key, place)
             if known is not None:
                 return known
-        if isinstance(parent, Module) and name in ("weight", "bias"):
+        foreign = isinstance(parent, Module) and walk.file.classes.outline(parent.cls) is None
+        if foreign and name in ("weight", "bias"):
             return walk.things.make(Tensor, key, place, leaf=True, holder=parent)
         if isinstance(parent, Module) and (slot[0] == "[" or name == "module"):
             return walk.module(key, place, parent=parent)

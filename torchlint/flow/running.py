@@ -212,15 +212,15 @@ class Running:
         saves_result = layer.saves_result is Saves.YES and not layer.saved_outputs
         first = arguments.positional[0] if arguments.positional else NOTHING
         if thing.inplace and tensors(first):
-            return self._autograd.overwrite(
-                first, grad, saved, node, self._input(node), saves_result=saves_result
-            )
+            # What an in-place layer needs of the old value it copies.
+            kept = layer.saves_result_in_place is Saves.YES
+            return self._autograd.overwrite(first, grad, set(), node, self._input(node), saves_result=kept)
         return self._autograd.result(
             node, grad, operands, saved=saved, saves_result=saves_result, modules=modules
         )
 
     def _input(self, node: cst.CSTNode) -> str:
-        if self._walk.rehearsing or not isinstance(node, cst.Call) or not node.args:
+        if not isinstance(node, cst.Call) or not node.args:
             return ""
         return self._walk.text(node.args[0].value)
 

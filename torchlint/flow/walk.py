@@ -48,7 +48,7 @@ class Records:
         self.returned: Value = frozenset()
         self.yields = False
         self.trained: set[str] = set()  # last names of the modules that backward runs through
-        self.asks_grad_mode = False  # a number is read of a tensor that requires grad if the caller lets it
+        self.asks_grad_mode = False  # something would be said if the caller leaves gradients on
 
     def run(self, path: Path, facts: ModuleFacts) -> None:
         """A module of the caller ran under the caller's grad mode."""
@@ -85,6 +85,7 @@ class Walk:
         self._listener = listener
         self.probe: Callable[[cst.CSTNode], None] | None = None  # asked after each statement that is told
         self._sites: dict[cst.CSTNode, Site] = {}
+        self._texts: dict[cst.CSTNode, str] = {}
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
@@ -119,7 +120,10 @@ class Walk:
 
     def text(self, node: cst.CSTNode) -> str:
         """The source text of a node, for messages."""
-        return " ".join(self.unit.text(node).split())
+        text = self._texts.get(node)
+        if text is None:
+            text = self._texts[node] = " ".join(self.unit.text(node).split())
+        return text
 
     def opaque(self, key: object, place: str = "", parent: Thing | None = None) -> Thing:
         """An unknown thing, or the module that its later use showed it to be."""
