@@ -147,7 +147,8 @@ class Autograd:
         tensor = walk.things.make(Tensor, (node, role), "")
         if tensor.key in walk.evidence.graphs and grad is Grad.UNKNOWN and not state.grad_mode.surely_off:
             grad = Grad.YES
-        if storages is None and state.graph.savers.get(tensor):
+        if storages is None and state.tensors.get(tensor) is not None:
+            # A loop comes by again: the tensor of the round before is another one.
             older = walk.things.make(Tensor, (tensor.key, "older"), "")
             state = state.with_graph(state.graph.retire(tensor, older))
             saved = [older if storage is tensor else storage for storage in saved]

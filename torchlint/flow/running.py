@@ -13,7 +13,7 @@ from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Computed, Escaped, Forward
 from torchlint.flow.state import ModuleFacts
 from torchlint.flow.things import NOTHING, Container, Module, Opaque, Thing, Value
-from torchlint.flow.walk import path_of, tensors
+from torchlint.flow.walk import path_of, sorted_things, tensors
 from torchlint.tables import Layer, Saves
 from torchlint.tables.effects import says
 
@@ -226,12 +226,17 @@ class Running:
 
     def _modules_within(self, value: Value) -> list[Module]:
         found: list[Module] = []
-        for thing in value:
+        seen: set[Thing] = set()
+        waiting = sorted_things(value)
+        while waiting:
+            thing = waiting.pop(0)
+            if thing in seen:
+                continue
+            seen.add(thing)
             if isinstance(thing, Module):
                 found.append(thing)
             elif isinstance(thing, Container):
-                for _, inner in self._autograd.slots(thing):
-                    found.extend(self._modules_within(inner))
+                waiting.extend(item for _, inner in self._autograd.slots(thing) for item in sorted_things(inner))
         return found
 
 
