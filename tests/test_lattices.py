@@ -33,7 +33,8 @@ INNER = Module("inner", "outer.middle.inner", parent=MIDDLE)
 MODULES = (OUTER, MIDDLE, INNER, Module("other", "other"))
 BUILT = Module("built", "built", built=SITES[0])
 REGIONS = tuple(
-    Region(site, site, GradMode.NO_GRAD, "torch.no_grad()", "torch.no_grad", None, "with") for site in SITES[:3]
+    Region(site, site, GradMode.NO_GRAD, "torch.no_grad()", "torch.no_grad", None, "with")
+    for site in SITES[:3]
 )
 
 

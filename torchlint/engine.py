@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,12 +16,8 @@ if TYPE_CHECKING:
     import ast
     from collections.abc import Callable, Mapping, Sequence
 
-    import libcst as cst
-
     from torchlint.flow.events import Event
     from torchlint.flow.file import FileFlow
-    from torchlint.flow.values import Values
-    from torchlint.flow.walk import Walk
     from torchlint.rules.base import Cure, Finding, Rule
     from torchlint.skeleton import Skeleton
     from torchlint.units import Units
@@ -37,7 +34,10 @@ def check(source: Source, config: Config, *, tree: ast.Module | None = None) -> 
     if not _RELEVANT.search(source.text):
         return []
     try:
-        diagnostics = _check(source, _enabled(config), tree)
+        with warnings.catch_warnings():
+            # Python warns about odd literals of the user's when they are parsed; that is not ours to say.
+            warnings.simplefilter("ignore")
+            diagnostics = _check(source, _enabled(config), tree)
     except UnreadableSource as error:
         return [unreadable(source.filename, error)]
     except Exception as error:
@@ -57,23 +57,13 @@ def beliefs(source: Source, lines: Mapping[int, Sequence[str]]) -> dict[tuple[in
 
     A line in a loop gives what is believed in the one round that is told. Raises UnreadableSource.
     """
-    from torchlint.flow.belief import belief
+    from torchlint.flow.belief import collect
     from torchlint.flow.file import FileFlow, unit_names
     from torchlint.skeleton import outline
     from torchlint.units import Units
 
     skeleton = outline(source)
-    flow = FileFlow(skeleton, Units(source, skeleton))
-    held: dict[tuple[int, str], dict[str, str]] = {}
-
-    def ask(walk: Walk, values: Values, node: cst.CSTNode) -> None:
-        line = walk.unit.span(node).end_line
-        for place in lines.get(line, ()):
-            held[line, place] = belief(walk, values, place)
-
-    for name in flow.order(unit_names(skeleton)):
-        flow.play(name, lambda event: None, ask)
-    return held
+    return collect(FileFlow(skeleton, Units(source, skeleton)), unit_names(skeleton), lines)
 
 
 class _Armed(NamedTuple):

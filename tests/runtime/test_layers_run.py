@@ -76,7 +76,7 @@ def test_training_and_evaluation_differ_where_the_row_says(text: str) -> None:
     for training in MODES:
         module = line.module(training=training)
         torch.manual_seed(1)
-        with torch.no_grad():
+        with torch.inference_mode():
             results = flatten(module(*line.arguments()))
         outcomes.append([*results, *module.state_dict().values()])
     same = all(torch.allclose(*pair, atol=1e-5) for pair in zip(*outcomes, strict=True))

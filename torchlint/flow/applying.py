@@ -123,7 +123,7 @@ class Applying:
         for path in summary.writes:
             value = self._resolve(path, bound)
             place = next((thing.place for thing in value if thing.place), path[0])
-            self._autograd.write(value, node, self._spelled(definition, path, node) or place)
+            self._autograd.writing.write(value, node, self._spelled(definition, path, node) or place)
         for path in summary.backwards:
             self._autograd.backward(self._resolve(path, bound), node)
         for path in summary.logs:

@@ -6,16 +6,16 @@ All knowledge of single operations stands in the tables; here is what autograd d
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchlint.flow.arguments import Arguments, bind, described, is_true
 from torchlint.flow.domain import Grad, GradMode
-from torchlint.flow.events import Backward, Computed, Escaped, Region, Site, StaleSave, Trained
+from torchlint.flow.events import Backward, Computed, Escaped, Region, StaleSave, Trained
 from torchlint.flow.graph import Sites
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import NOTHING, Container, Module, Opaque, Plain, Tensor, Thing, Value
 from torchlint.flow.walk import Walk, path_of, sorted_things, tensors
+from torchlint.flow.writing import Writing
 from torchlint.tables import Op, Result, Saves, View
 from torchlint.tables import op as find
 
@@ -31,6 +31,7 @@ class Autograd:
 
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
+        self.writing = Writing(walk, self)
 
     def apply(
         self, op: Op, arguments: Arguments, node: cst.CSTNode, *, method: bool, place: str = ""
@@ -42,7 +43,7 @@ class Autograd:
             op = find(f"{op.name}_") or op
         operands = [thing for value in arguments.all() for thing in self._spread(value)]
         if op.writes is not None:
-            return self._in_place(op, bound, operands, node, place)
+            return self.writing.apply(op, bound, operands, node, place)
         if op.result is Result.NOTHING:
             return self._walk.things.scalar(Plain.NONE)
         if op.result in (Result.NUMBER, Result.ARRAY):
@@ -50,42 +51,11 @@ class Autograd:
             return self._walk.things.scalar(kind)
         out = arguments.keywords.get("out")
         if out is not None and tensors(out):
-            self.write(out, node, place or "out")
+            self.writing.write(out, node, place or "out")
             return out
         if op.view is View.SELF and op.args and op.args[0] in bound:
             return bound[op.args[0]]
         return self._out_of_place(op, bound, operands, arguments, node)
-
-    def write(self, target: Value, node: cst.CSTNode, place: str) -> None:
-        """Write a tensor in place: what was saved of its storage is stale."""
-        walk = self._walk
-        site = walk.site(node)
-        certain = len(target) == 1
-        for thing in tensors(target):
-            state = walk.now()
-            facts = state.tensor(thing)
-            storages = facts.storages
-            sure = certain and len(storages) == 1
-            graph = state.graph.write(
-                storages, site, place, certain=sure, beside=None if certain else facts.nodes
-            )
-            walk.state = state.with_graph(graph)
-            self._written(thing, facts, site)
-
-    def _written(self, thing: Thing, facts: TensorFacts, site: Site) -> None:
-        walk = self._walk
-        outside = facts.born - walk.now().born
-        if outside:
-            walk.tell(Escaped(outside, site, "is written in place outside"))
-        inside = walk.now().born - facts.born
-        lives_on = not isinstance(thing, Tensor) or thing.holder is not None or path_of(thing) is not None
-        if inside and (lives_on or Grad.YES in facts.grad):
-            walk.tell(Escaped(inside, site, "is an update of tensors that live on"))
-        path = path_of(thing)
-        for storage in facts.storages:
-            path = path or path_of(storage)
-        if path is not None:
-            walk.records.writes.add(path)
 
     def backward(self, value: Value, node: cst.CSTNode, *, keeps_graph: bool = False) -> None:
         """Run backward from a value: stale saves that it reaches are faults, the rest is freed."""
@@ -99,7 +69,7 @@ class Autograd:
             facts = walk.now().tensor(thing)
             self.reach(thing, certain=len(value) == 1)
             for module in sorted(facts.modules, key=lambda module: module.place):
-                walk.records.trained.add(module.place.rpartition(".")[2])
+                walk.records.trained |= {module.place.rpartition(".")[2], *walk.called_names.get(module, ())}
                 walk.tell(Trained(module, site))
             if not keeps_graph:
                 state = walk.now()
@@ -164,7 +134,7 @@ class Autograd:
             kept = set(saved) if grad is Grad.YES else set()
             if saves_result and grad is Grad.YES:
                 kept |= own
-            live = self._live() if state.graph.nodes.get(site) is not None else frozenset()
+            live = self.writing.live() if state.graph.nodes.get(site) is not None else frozenset()
             state = state.with_graph(state.graph.record(site, parents, kept, live))
             nodes = frozenset((site,))
         new = TensorFacts(
@@ -209,81 +179,6 @@ class Autograd:
             if recorded and any(other.grad is not Grad.NO for other in others):
                 walk.tell(Escaped(outside, walk.site(node), "reaches autograd"))
 
-    def _in_place(
-        self, op: Op, bound: dict[str, Value], operands: list[Thing], node: cst.CSTNode, place: str
-    ) -> Value:
-        assert op.writes is not None
-        target = bound.get(op.writes, NOTHING)
-        walk = self._walk
-        grad = self.joint_grad([frozenset((thing,)) for thing in operands])
-        saved = self._saved(op, bound) if grad is Grad.YES else set()
-        parents: set[Site] = set()
-        for thing in operands:
-            facts = walk.now().tensor(thing)
-            if facts.grad is not Grad.NO:
-                parents |= walk.now().graph.roots(facts.nodes, facts.storages)
-        place = place or walk.text(node)
-        self._rewrite(
-            target, grad, saved, frozenset(parents), node, place, saves_result=op.saves_result is Saves.YES
-        )
-        for thing in tensors(target):
-            state = walk.now()
-            facts = state.tensor(thing)
-            modules = facts.modules.union(*(state.tensor(other).modules for other in operands))
-            walk.state = state.with_tensor(thing, replace(facts, modules=modules))
-        return target
-
-    def overwrite(
-        self,
-        target: Value,
-        grad: Grad,
-        saved: set[Thing],
-        node: cst.CSTNode,
-        place: str,
-        *,
-        saves_result: bool,
-    ) -> Value:
-        """A layer built with inplace=True writes its input and returns it."""
-        state = self._walk.now()
-        parents: set[Site] = set()
-        for thing in tensors(target):
-            facts = state.tensor(thing)
-            parents |= state.graph.roots(facts.nodes, facts.storages)
-        self._rewrite(target, grad, saved, frozenset(parents), node, place, saves_result=saves_result)
-        return target
-
-    def _rewrite(
-        self,
-        target: Value,
-        grad: Grad,
-        saved: set[Thing],
-        parents: Sites,
-        node: cst.CSTNode,
-        place: str,
-        *,
-        saves_result: bool,
-    ) -> None:
-        """Write a target, and put the operation that wrote it into the history of its storages."""
-        walk = self._walk
-        written = {storage for thing in tensors(target) for storage in walk.now().tensor(thing).storages}
-        self.write(target, node, place)
-        if grad is Grad.NO:
-            return
-        site = walk.site(node)
-        sure = grad is Grad.YES
-        # `y *= y` saves the old value under the version that it then overwrites: the fault is its own.
-        itself = (saved & written) if not saves_result else set()
-        kept = (saved - written) | itself | (written if saves_result and sure else set())
-        graph = walk.now().graph.record(site, parents, kept if sure else (), self._live())
-        if itself and sure:
-            graph = graph.write(itself, site, place, certain=True)
-        walk.state = walk.now().with_graph(graph.rewrite(written, site))
-        for thing in tensors(target):
-            state = walk.now()
-            facts = state.tensor(thing)
-            joint: Grad = grad if facts.grad is Grad.NO or sure else Grad(facts.grad.value | grad.value)
-            walk.state = state.with_tensor(thing, replace(facts, grad=joint, nodes=frozenset((site,))))
-
     def _out_of_place(
         self, op: Op, bound: dict[str, Value], operands: list[Thing], arguments: Arguments, node: cst.CSTNode
     ) -> Value:
@@ -310,10 +205,10 @@ class Autograd:
             if facts:
                 storages = frozenset().union(*(item.storages for item in facts))
                 born = frozenset().union(*(item.born for item in facts)) & _or_all(walk.now().born, facts)
-        saved = self._saved(op, bound) if grad is Grad.YES else set()
+        saved = self.saved(op, bound) if grad is Grad.YES else set()
         saves_result = op.saves_result is Saves.YES
         summing = op.name in _SUMMING or (op.name in ("mul", "div") and len(operands) == 1)
-        if op.result is Result.MIXED:
+        if op.result is Result.MIXED and op.view is not View.MULTI:
             return self._mixed(op, grad, operands, node, saved=saved, saves_result=saves_result)
         value = self.result(
             node,
@@ -354,7 +249,7 @@ class Autograd:
         walk.state = state
         return frozenset((several,))
 
-    def _saved(self, op: Op, bound: dict[str, Value]) -> set[Thing]:
+    def saved(self, op: Op, bound: dict[str, Value]) -> set[Thing]:
         """The storages that the operation surely saves, given that its result requires grad."""
         saved: set[Thing] = set()
         for item in op.saves:
@@ -379,24 +274,10 @@ class Autograd:
             if isinstance(thing, Tensor | Opaque):
                 found.append(thing)
             elif isinstance(thing, Container):
-                for slot, inner in self.slots(thing):
+                for slot, inner in self._walk.now().slots(thing).items():
                     if slot.startswith("["):
                         found.extend(item for item in tensors(inner) if item not in found)
         return found
-
-    def slots(self, container: Container) -> list[tuple[str, Value]]:
-        """What a container holds, by slot."""
-        return [(slot, value) for (thing, slot), value in self._walk.now().heap.items() if thing is container]
-
-    def _live(self) -> Sites:
-        """The operations that tensors still at hand hang on."""
-        state = self._walk.now()
-        live: set[Site] = set()
-        for _, value in (*state.names.items(), *state.heap.items()):
-            for thing in value:
-                if isinstance(thing, Tensor | Opaque):
-                    live |= state.tensor(thing).nodes
-        return frozenset(live)
 
 
 def _or_all(born: frozenset[Region], facts: list[TensorFacts]) -> frozenset[Region]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -10,6 +11,7 @@ from torchlint.flow.domain import Grad, GradMode, Mode
 from torchlint.flow.things import Module, Opaque, Tensor
 
 if TYPE_CHECKING:
+    from torchlint.flow.file import FileFlow
     from torchlint.flow.values import Values
     from torchlint.flow.walk import Walk
 
@@ -21,6 +23,22 @@ _SWITCH = {
     GradMode.INFERENCE: "inference",
     GradMode.CALLER: "caller",
 }
+
+
+def collect(
+    flow: FileFlow, names: Iterable[str], lines: Mapping[int, Sequence[str]]
+) -> dict[tuple[int, str], dict[str, str]]:
+    """What is believed of the places asked for after each line, in the one round that is told."""
+    held: dict[tuple[int, str], dict[str, str]] = {}
+
+    def ask(walk: Walk, values: Values, node: cst.CSTNode) -> None:
+        line = walk.unit.span(node).end_line
+        for place in lines.get(line, ()):
+            held[line, place] = belief(walk, values, place)
+
+    for name in flow.order(names):
+        flow.play(name, lambda event: None, ask)
+    return held
 
 
 def belief(walk: Walk, values: Values, place: str) -> dict[str, str]:

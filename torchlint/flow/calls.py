@@ -131,7 +131,9 @@ class Calls:
             case ClassThing():
                 return self._construct(thing, arguments, node)
             case Module():
-                return self.running.forward(thing, arguments, node, walk.text(node.func), certain=alone)
+                return self.running.forward(
+                    thing, arguments, node, walk.text(node.func), certain=alone, discarded=discarded
+                )
             case Instance(cls=str() as cls):
                 found = walk.file.classes.method(cls, "__call__")
                 if found is not None:
@@ -141,7 +143,7 @@ class Calls:
                     )
             case Opaque() if is_module_like(thing):
                 held = walk.module(thing.key, thing.place, parent=thing.parent, weak=True)
-                return self.running.forward(held, arguments, node, walk.text(node.func))
+                return self.running.forward(held, arguments, node, walk.text(node.func), discarded=discarded)
         path = path_of(thing)
         if path is not None and isinstance(thing, Opaque):
             (walk.records.asks if walk.now().grad_mode.surely_off else walk.records.calls).add(path)

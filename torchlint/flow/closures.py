@@ -42,6 +42,7 @@ class Closures:
         self._results: list[list[Value]] = []
         self._told: set[Closure] = set()
         self.names: list[str] = []
+        self.handed: set[Thing] = set()  # closures given to strangers, who see what they return
 
     def defined(self, closure: Closure) -> None:
         """A nested function exists from here on."""
@@ -101,7 +102,8 @@ class Closures:
             return
         if self._results:
             self._results[-1].append(value)
-            if self._active and self._active[-1] in self._called:
+            running = self._active[-1] if self._active else None
+            if running in self._called and running not in self.handed:
                 return  # its callers are in sight, and see what becomes of the value
         reads = self._places.reads_within(value)
         if reads:

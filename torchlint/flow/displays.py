@@ -35,7 +35,7 @@ class Displays:
             else:
                 value = self._values.evaluate(node.elt)
             if walk.state is not None:
-                known = walk.now().heap.get((made, "[*]")) or NOTHING
+                known = walk.now().slots(made).get("[*]", NOTHING)
                 joined = widen((known, value), lambda: walk.opaque((node, "wide")))
                 walk.state = walk.now().with_slot(made, "[*]", joined)
 

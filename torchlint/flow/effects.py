@@ -59,7 +59,8 @@ class Effects:
             case "loader":
                 return self.loader(known, node)
             case "same":
-                return first or walk.unknown(node)
+                given = arguments.positional[1:2] if known.detail == "second" else arguments.positional[:1]
+                return NOTHING.union(*given) or walk.unknown(node)
             case "copy":
                 return self._copy(first, node)
             case "parameter":
@@ -67,7 +68,7 @@ class Effects:
             case "data":
                 return self._autograd.result(node, Grad.NO, [])
             case "inplace":
-                self._autograd.write(first, node, walk.text(node.args[0].value) if node.args else "")
+                self._autograd.writing.write(first, node, walk.text(node.args[0].value) if node.args else "")
                 return first
             case "operator":
                 operation = op(known.detail or "")

@@ -92,7 +92,7 @@ class FileFlow:
         """Whether any unit of this source runs backward through a module of this name."""
         for qualname in unit_names(self.skeleton):
             text = self._units.text(qualname)
-            if "backward" in text and name in text:
+            if name and "backward" in text and name in text:
                 self.summary(qualname)
                 if name in self._records[qualname].trained:
                     return True
@@ -281,7 +281,7 @@ def _summary_of(definition: Definition, walk: Walk) -> Summary:
 
 def _kept(end: State) -> Iterator[tuple[Path, ModuleFacts]]:
     """The modes of modules that were handed in and are now held by something else of the caller's."""
-    for (holder, slot), value in end.heap.items():
+    for holder, slot, value in end.stored():
         path = path_of(holder)
         for thing in value if path is not None else ():
             if isinstance(thing, Module) and thing.built is None and settles(end.module(thing)):
@@ -291,7 +291,7 @@ def _kept(end: State) -> Iterator[tuple[Path, ModuleFacts]]:
 
 def _built(end: State) -> tuple[tuple[Path, ModuleShape], ...]:
     built: list[tuple[Path, ModuleShape]] = []
-    for (holder, slot), value in end.heap.items():
+    for holder, slot, value in end.stored():
         path = path_of(holder)
         if path is None or len(value) != 1:
             continue
@@ -328,9 +328,7 @@ def _shape(thing: Thing, end: State, walk: Walk, *, depth: int) -> Shape:
             return InstanceShape(cls)
         case Container() if depth < 2:
             slots = tuple(
-                (slot, _shapes(held, end, walk, depth=depth + 1))
-                for (holder, slot), held in end.heap.items()
-                if holder is thing
+                (slot, _shapes(held, end, walk, depth=depth + 1)) for slot, held in end.slots(thing).items()
             )
             return ContainerShape(thing.kind, tuple(sorted(slots)))
         case Opaque() if thing.key in walk.evidence.graphs:

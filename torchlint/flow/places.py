@@ -109,8 +109,9 @@ class Places:
     def bind(self, name: str, value: Value, node: cst.CSTNode) -> None:
         """A local name is assigned."""
         walk = self._walk
-        if name in walk.globals:
-            self.keep(NOTHING, value, node, anyway=True)
+        for thing in value:
+            if isinstance(thing, Module):
+                walk.called_names.setdefault(thing, set()).add(name)
         walk.state = walk.now().with_name(name, value)
 
     def bind_dotted(self, name: str, dotted: str) -> None:
@@ -148,17 +149,19 @@ class Places:
 
     def element(self, container: Container, slot: str) -> Value:
         """One element of a container; all of them where the index is not known."""
-        exact = self._walk.now().heap.get((container, slot))
+        exact = self._walk.now().slots(container).get(slot)
         if slot != "[*]" and exact is not None:
             return exact
-        return NOTHING.union(*(value for name, value in self._autograd.slots(container) if name[0] == "["))
+        return NOTHING.union(
+            *(value for name, value in self._walk.now().slots(container).items() if name[0] == "[")
+        )
 
     def slot(self, thing: Thing, slot: str) -> Value:
         """What an attribute (".x") or element ("[0]") of a thing holds, made up when nobody has stored it."""
         walk = self._walk
         if isinstance(thing, Container):
             return self.element(thing, slot)
-        stored = walk.now().heap.get((thing, slot))
+        stored = walk.now().slots(thing).get(slot)
         return frozenset((self._child(thing, slot),)) if stored is None else stored
 
     def store_attribute(self, base: Value, name: str, value: Value, node: cst.CSTNode) -> None:
@@ -180,7 +183,7 @@ class Places:
     def put(self, container: Container, slot: str, value: Value, node: cst.CSTNode) -> None:
         """An element is stored; the others stay."""
         walk = self._walk
-        known = walk.now().heap.get((container, slot)) or NOTHING
+        known = walk.now().slots(container).get(slot, NOTHING)
         walk.state = walk.now().with_slot(container, slot, known | value if slot == "[*]" else value)
         if container.kind == "kept":
             self.keep(NOTHING, value, node, anyway=True)
@@ -228,8 +231,8 @@ class Places:
             seen.add(thing)
             if isinstance(thing, Tensor | Opaque):
                 found.append(thing)
-            elif isinstance(thing, Container):
-                stack.extend(inner for _, held in self._autograd.slots(thing) for inner in held)
+            elif isinstance(thing, Container | Instance):
+                stack.extend(inner for held in self._walk.now().slots(thing).values() for inner in held)
         return found
 
     def log(self, value: Value, node: cst.CSTNode) -> None:
@@ -246,7 +249,7 @@ class Places:
             thing = stack.pop()
             if isinstance(thing, Container) and thing not in seen:
                 seen.add(thing)
-                for _, held in self._autograd.slots(thing):
+                for held in self._walk.now().slots(thing).values():
                     reads |= reads_of(held)
                     stack.extend(inner for inner in held if isinstance(inner, Container))
         return reads

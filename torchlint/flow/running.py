@@ -113,7 +113,14 @@ class Running:
         walk.state = walk.now().with_module(thing, replace(walk.now().module(thing), frozen=frozen))
 
     def forward(
-        self, thing: Module, arguments: Arguments, node: cst.Call, place: str, *, certain: bool = True
+        self,
+        thing: Module,
+        arguments: Arguments,
+        node: cst.Call,
+        place: str,
+        *,
+        certain: bool = True,
+        discarded: bool = False,
     ) -> Value:
         """A module runs; not `certain` when it is one of several that may stand there."""
         walk = self._walk
@@ -125,6 +132,8 @@ class Running:
         self._autograd.leave_regions([*operands, *([thing] if learns else [])], node, recorded=True)
         if state.regions:
             walk.tell(Computed(state.born, walk.site(node)))
+            if discarded:
+                walk.tell(Escaped(state.born, walk.site(node), "is run for what it does besides"))
             if thing.cls is not None and walk.file.classes.fills_itself(thing.cls):
                 walk.tell(Escaped(state.born, walk.site(node), "is stored by the module"))
         grad = self._grad(thing, facts, arguments)
@@ -160,7 +169,7 @@ class Running:
                 facts.sensitivity if thing.sensitivity is Sensitivity.UNKNOWN else thing.sensitivity,
                 state.regions[-1] if state.regions else None,
                 self.evaluates(),
-                lambda: walk.file.trains(thing.place.rpartition(".")[2]),
+                lambda: walk.file.trains(place.rpartition(".")[2]),
             )
         )
 
@@ -214,7 +223,9 @@ class Running:
         if thing.inplace and tensors(first):
             # What an in-place layer needs of the old value it copies.
             kept = layer.saves_result_in_place is Saves.YES
-            return self._autograd.overwrite(first, grad, set(), node, self._input(node), saves_result=kept)
+            return self._autograd.writing.overwrite(
+                first, grad, set(), node, self._input(node), saves_result=kept
+            )
         return self._autograd.result(
             node, grad, operands, saved=saved, saves_result=saves_result, modules=modules
         )
@@ -236,7 +247,9 @@ class Running:
             if isinstance(thing, Module):
                 found.append(thing)
             elif isinstance(thing, Container):
-                waiting.extend(item for _, inner in self._autograd.slots(thing) for item in sorted_things(inner))
+                waiting.extend(
+                    item for inner in self._walk.now().slots(thing).values() for item in sorted_things(inner)
+                )
         return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
@@ -73,7 +74,7 @@ class State:
     """What is known at one point of one function; `with_…` gives a new one."""
 
     names: PersistentMap[str, Value]
-    heap: PersistentMap[tuple[Thing, str], Value]
+    heap: PersistentMap[Thing, dict[str, Value]]  # attributes ".x" and elements "[0]" of each thing
     modules: PersistentMap[Thing, ModuleFacts]
     tensors: PersistentMap[Thing, TensorFacts]
     graph: Graph
@@ -93,7 +94,7 @@ class State:
 
     def with_slot(self, thing: Thing, slot: str, value: Value) -> State:
         """An attribute (".x") or element ("[0]", "[*]") of a thing holds a value."""
-        return replace(self, heap=self.heap.set((thing, slot), value))
+        return replace(self, heap=self.heap.set(thing, {**self.slots(thing), slot: value}))
 
     def with_module(self, module: Thing, facts: ModuleFacts) -> State:
         """A module is in this mode, whatever held before."""
@@ -112,6 +113,16 @@ class State:
         if self.grad_mode is grad_mode and self.regions == regions:
             return self
         return replace(self, grad_mode=grad_mode, regions=regions)
+
+    def slots(self, thing: Thing) -> dict[str, Value]:
+        """What is stored in the attributes and elements of a thing; never changed."""
+        return self.heap.get(thing) or {}
+
+    def stored(self) -> Iterator[tuple[Thing, str, Value]]:
+        """Everything that is stored: holder, slot, value."""
+        for holder, slots in self.heap.items():
+            for slot, value in slots.items():
+                yield holder, slot, value
 
     def module(self, module: Thing) -> ModuleFacts:
         """The facts of a module: its own, else those of whatever holds it."""
@@ -151,7 +162,7 @@ class State:
             shared += 1
         return State(
             self.names.join(other.names, _union),
-            self.heap.join(other.heap, _union),
+            self.heap.join(other.heap, _merge),
             self._join_modules(other),
             self.tensors.join(other.tensors, TensorFacts.join),
             self.graph.join(other.graph),
@@ -181,3 +192,10 @@ def join(states: list[State]) -> State | None:
 
 def _union(mine: Value, theirs: Value) -> Value:
     return mine | theirs
+
+
+def _merge(mine: dict[str, Value], theirs: dict[str, Value]) -> dict[str, Value]:
+    merged = dict(mine)
+    for slot, value in theirs.items():
+        merged[slot] = merged.get(slot, frozenset()) | value
+    return merged

@@ -57,9 +57,11 @@ class Strangers:
         operands = [*handed, *tensors(receiver)]
         if "log" not in words:
             self._hand_over(arguments, handed, node, discarded=discarded)
-        if walk.now().regions and not discarded:
+        given_modules = any(isinstance(thing, Module) for value in arguments.all() for thing in value)
+        if walk.now().regions and not discarded and (handed or given_modules):
             walk.tell(Computed(walk.now().born, walk.site(node)))
         for value in arguments.all():
+            self._calls.closures.handed |= value
             self._calls.invoke(
                 frozenset(thing for thing in value if isinstance(thing, Closure)), Arguments(), node
             )

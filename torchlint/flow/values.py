@@ -129,7 +129,9 @@ class Values:
         for thing in value:
             match thing:
                 case Container():
-                    found.extend(inner for slot, inner in self._autograd.slots(thing) if slot.startswith("["))
+                    found.extend(
+                        inner for slot, inner in self._walk.now().slots(thing).items() if slot.startswith("[")
+                    )
                 case Tensor():
                     piece = op("unbind")
                     assert piece is not None

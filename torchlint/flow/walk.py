@@ -80,7 +80,7 @@ class Walk:
         self.records = Records()
         self.state: State | None = State.empty(grad_mode)
         self.rehearsing = 0 if listener else 1
-        self.globals: set[str] = set()
+        self.called_names: dict[Thing, set[str]] = {}  # the local names that a module was bound to
         self.known_regions: list[Region] = []
         self._listener = listener
         self.probe: Callable[[cst.CSTNode], None] | None = None  # asked after each statement that is told
