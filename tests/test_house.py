@@ -51,9 +51,7 @@ A_RULE_IMPORTS = (
 HOMES: dict[str, dict[str, str]] = {
     "libcst": {
         "units": "parses the slices",
-        "names": "resolves expressions",
         "flow": "walks the slices",
-        "rules": "looks at the nodes of events",
     },
     "ast": {
         "skeleton": "its work",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 
 from torchlint.errors import UnreadableSource
 from torchlint.source import Source
@@ -185,6 +185,15 @@ def outline(source: Source, tree: ast.Module | None = None) -> Skeleton:
     skeleton = Skeleton(tree)
     _collect(tree.body, skeleton)
     return skeleton
+
+
+@cache
+def literal(text: str) -> object:
+    """The value of a literal's text; None where it has none."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError):
+        return None
 
 
 def dotted(node: ast.expr) -> str | None:

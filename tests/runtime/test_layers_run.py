@@ -95,7 +95,7 @@ def test_a_layer_has_parameters_where_the_row_says(text: str) -> None:
 def test_a_call_writes_its_input_where_the_row_says(text: str, training: bool) -> None:
     line = Built(text)
     arguments = line.arguments()
-    with torch.no_grad():
+    with torch.inference_mode():
         line.module(training=training)(*arguments)
     assert (arguments[0]._version > 0) == line.writes(training=training)
 

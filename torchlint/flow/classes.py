@@ -41,6 +41,7 @@ class Classes:
         self._outlines = skeleton.classes
         self._imports = imports
         self._sensitivities: dict[str, Sensitivity] = {}
+        self._fills: dict[str, bool] = {}
         self._attributes: dict[str, dict[str, list[object]]] = {}
         self._uses: dict[str, dict[str, set[str]]] = {}
 
@@ -126,8 +127,12 @@ class Classes:
 
     def fills_itself(self, name: str) -> bool:
         """Whether the forward of a module class of this source stores something on the module."""
-        found = self.method(name, "forward")
-        return found is not None and found[0].methods["forward"].stores_on_self()
+        known = self._fills.get(name)
+        if known is None:
+            found = self.method(name, "forward")
+            known = found is not None and found[0].methods["forward"].stores_on_self()
+            self._fills[name] = known
+        return known
 
     def sensitivity(self, name: str) -> Sensitivity:
         """Whether a module class of this source computes differently in training mode."""

@@ -30,6 +30,7 @@ from torchlint.flow.things import (
     widen,
 )
 from torchlint.flow.walk import reads_of, tensors
+from torchlint.skeleton import literal
 from torchlint.tables import binary, op, unary
 
 if TYPE_CHECKING:
@@ -97,8 +98,8 @@ class Values:
                 [self.evaluate(node.left), self.evaluate(node.right)]
             ),
             cst.SimpleString: self._string,
-            cst.Integer: lambda node: self._number(node.evaluated_value),
-            cst.Float: lambda node: self._number(node.evaluated_value),
+            cst.Integer: lambda node: self._number(literal(node.value)),
+            cst.Float: lambda node: self._number(literal(node.value)),
             cst.Imaginary: lambda node: self._number(None),
             cst.Ellipsis: lambda node: walk.things.scalar(Plain.OTHER),
         }
@@ -365,7 +366,7 @@ class Values:
         return self._walk.things.scalar(Plain.TEXT, reads=reads)
 
     def _string(self, node: cst.SimpleString) -> Value:
-        constant = node.evaluated_value
+        constant = literal(node.value)
         return self._walk.things.scalar(Plain.TEXT, constant=constant if isinstance(constant, str) else None)
 
     def _number(self, constant: object) -> Value:
