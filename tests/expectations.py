@@ -9,6 +9,7 @@ with a word of the table below must have the whole form; anything else raises `M
     # missed TL101 why                      a finding that ought to be here, and is not
     # false TL101 why                       a finding that is here, and ought not to be
     # state model: mode=train grad=yes      what the engine believes after this line
+    # gap model: mode=train                 what is true after this line, and the engine does not see
     # runtime: raises RuntimeError "text"   how real torch behaves when the file is run
     # runtime: observed                     it runs, and an observer sees what the linter says
 """
@@ -22,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-FORMS = ("want", "missed", "false", "state", "runtime")
+FORMS = ("want", "missed", "false", "state", "gap", "runtime")
 
 _FIRST_WORD = re.compile(r"#+\s*(?P<word>[a-z]+)(?![\w'-])")
 _OFFSET = re.compile(r"\s*@(?P<offset>[+-]\d+)(?=\s)")
@@ -75,6 +76,8 @@ class Belief:
     line: int
     place: str
     words: tuple[tuple[str, str], ...]
+    gap: bool = False
+    """True, but not held: strict, so that the line must become a `state` once the engine sees it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +163,8 @@ class _Reader:
                     used = self._gap(body, line, self.missed, form)
                 case "false":
                     used = self._gap(body, line, self.false, form)
-                case "state":
-                    used = self._state(body, line)
+                case "state" | "gap":
+                    used = self._state(body, line, form)
                 case _:
                     used = self._runtime(body, line, own_line=own_line)
             rest = _NEXT_FORM.match(comment, start + used)
@@ -197,17 +200,17 @@ class _Reader:
         gaps.append(Gap(target, code["code"], why["why"]))
         return why.end()
 
-    def _state(self, body: str, line: int) -> int:
+    def _state(self, body: str, line: int, form: str) -> int:
         body = body.split("#", 1)[0].rstrip()
         offset = _OFFSET.match(body)
         target = line + int(offset["offset"]) if offset else line
         place, colon, words = body[offset.end() if offset else 0 :].partition(": ")
         pairs = [_BELIEF.fullmatch(word) for word in words.split()]
         if not (place.strip() and colon and pairs) or None in pairs:
-            raise self._malformed(line, "state" + body, "must be: # state place: key=word key=word")
-        self._on_code(target, line, "state" + body)
+            raise self._malformed(line, form + body, f"must be: # {form} place: key=word key=word")
+        self._on_code(target, line, form + body)
         words_held = tuple((pair["key"], pair["value"]) for pair in pairs if pair)
-        self.beliefs.append(Belief(target, place.strip(), words_held))
+        self.beliefs.append(Belief(target, place.strip(), words_held, gap=form == "gap"))
         return len(body)
 
     def _runtime(self, body: str, line: int, *, own_line: bool) -> int:

@@ -198,3 +198,8 @@ def test_the_claim_is_the_first_line() -> None:
 def test_a_source_without_a_claim_is_refused(text: str) -> None:
     with pytest.raises(MalformedExpectation, match="the first line must be the claim"):
         claim(text)
+
+
+def test_a_gap_is_a_belief_that_is_not_held() -> None:
+    found = expectations("x = 1  # gap x: mode=eval\n", "a.py")
+    assert found.beliefs == (Belief(1, "x", (("mode", "eval"),), gap=True),)

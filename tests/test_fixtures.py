@@ -81,7 +81,11 @@ def test_the_engine_believes_what_is_stated(path: Path) -> None:
     for belief in stated:
         known = held.get((belief.line, belief.place), {})
         for key, word in belief.words:
-            if known.get(key) != word:
+            if belief.gap:
+                if known.get(key) == word:
+                    closed = f"{belief.place}: a gap at {key}={word}"
+                    told.append(Difference(belief.line, closed, "the truth: write `# state`"))
+            elif known.get(key) != word:
                 got = f"{key}={known[key]}" if key in known else f"nothing of {key}; known: {known}"
                 told.append(Difference(belief.line, f"{belief.place}: {key}={word}", got))
     assert not told, report(name(path), source.text, told)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from torchlint.flow.domain import Grad, Mode, Sensitivity
-from torchlint.flow.events import Computed
+from torchlint.flow.events import Computed, Escaped
 from torchlint.flow.state import ModuleFacts
 from torchlint.flow.summary import (
     ContainerShape,
@@ -23,7 +23,7 @@ from torchlint.flow.summary import (
     TensorShape,
     settles,
 )
-from torchlint.flow.things import NOTHING, Container, Instance, Module, Opaque, Value, widen
+from torchlint.flow.things import NOTHING, Container, Instance, Manager, Module, Opaque, Thing, Value, widen
 from torchlint.flow.walk import tensors
 
 if TYPE_CHECKING:
@@ -33,6 +33,16 @@ if TYPE_CHECKING:
     from torchlint.flow.running import Running
     from torchlint.flow.walk import Walk
     from torchlint.skeleton import Definition
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """One call, while what it returns is made."""
+
+    bound: dict[str, Value]
+    node: cst.Call
+    saved: frozenset[Thing] = frozenset()
+    enables: bool = False
 
 
 class Applying:
@@ -46,7 +56,9 @@ class Applying:
 
     def sets_modes(self, qualname: str) -> bool:
         """Whether a function switches the mode of anything of its caller."""
-        return bool(self._walk.file.summary(qualname).modes)
+        summary = self._walk.file.summary(qualname)
+        built = [shape.facts.mode for _, shape in summary.stored if isinstance(shape, ModuleShape)]
+        return bool(summary.modes) or any(mode is not Mode.TRAIN for mode in built)
 
     def call(self, definition: Definition, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
         """A function of this source is called."""
@@ -58,22 +70,23 @@ class Applying:
         handed = [thing for value in arguments.all() for thing in self._places.within(value)]
         self._autograd.leave_regions(handed, node, recorded=True)
         self._run(summary, bound, node)
+        after = self._after(summary, bound)
         self._affect(definition, summary, bound, node)
         if walk.state is None:
             return NOTHING
+        if summary.yielded is not None:
+            return frozenset((walk.things.make(Manager, (node, "manager"), "", after, after=after),))
         state = walk.now()
         if state.regions and (summary.runs or (not discarded and _gives_tensor(summary.returns))):
             walk.tell(Computed(state.born, walk.site(node)))
-        saved = {
+        saved = frozenset(
             storage
             for path in summary.saves
             for thing in tensors(self._resolve(path, bound))
             for storage in state.tensor(thing).storages
-        }
-        found = [
-            self._shape(shape, bound, node, str(number), saved)
-            for number, shape in enumerate(summary.returns)
-        ]
+        )
+        made = _Made(bound, node, saved, summary.enables)
+        found = [self._shape(shape, made, str(number)) for number, shape in enumerate(summary.returns)]
         return widen(found, lambda: walk.opaque((node, "wide"))) or walk.unknown(node)
 
     def _tell_callee(self, definition: Definition, summary: Summary, bound: dict[str, Value]) -> None:
@@ -105,20 +118,34 @@ class Applying:
                 facts = self._combine(run.facts, walk.now().module(thing))
                 self._running.ran(thing, facts, node, thing.place or walk.text(node.func))
 
+    def _after(self, summary: Summary, bound: dict[str, Value]) -> tuple[tuple[Thing, ModuleFacts], ...]:
+        """The modes that a context manager leaves behind: what it sets, else those of before."""
+        if summary.yielded is None:
+            return ()
+        final = dict(summary.modes)
+        after: list[tuple[Thing, ModuleFacts]] = []
+        for path, _ in summary.yielded:
+            for thing in self._resolve(path, bound):
+                if isinstance(thing, Module):
+                    ours = self._walk.now().module(thing)
+                    after.append((thing, self._combine(final[path], ours) if path in final else ours))
+        return tuple(after)
+
     def _affect(
         self, definition: Definition, summary: Summary, bound: dict[str, Value], node: cst.Call
     ) -> None:
         walk = self._walk
-        for path, facts in summary.modes:
+        for path, facts in summary.modes if summary.yielded is None else summary.yielded:
             for thing in self._resolve(path, bound):
+                walk.believe_module(thing)
                 if isinstance(thing, Module):
                     new = self._combine(facts, walk.now().module(thing))
                     walk.set_mode(thing, new.mode, new.trained_at)
                     kept = replace(new, frozen=facts.frozen or walk.now().module(thing).frozen)
                     walk.state = walk.now().with_module(thing, kept)
-        for path, shape in summary.built:
+        for path, shape in summary.stored:
             for holder in self._resolve(path[:-1], bound):
-                value = self._shape(shape, bound, node, ".".join(path), set())
+                value = self._shape(shape, _Made(bound, node), ".".join(path))
                 walk.state = walk.now().with_slot(holder, path[-1], value)
         for path in summary.writes:
             value = self._resolve(path, bound)
@@ -128,6 +155,10 @@ class Applying:
             self._autograd.backward(self._resolve(path, bound), node)
         for path in summary.logs:
             self._places.log(self._resolve(path, bound), node)
+        if summary.enables and walk.state is not None and walk.now().regions:
+            walk.tell(Escaped(walk.now().born, walk.site(node), "gradients are enabled inside"))
+        if summary.updates and walk.state is not None and walk.now().regions:
+            walk.tell(Escaped(walk.now().born, walk.site(node), "is an update of tensors that live on"))
         for path in summary.keeps:
             self._places.keep(NOTHING, self._resolve(path, bound), node, anyway=True)
 
@@ -160,8 +191,8 @@ class Applying:
         site = callee.trained_at or ours.trained_at
         return replace(ours, mode=mode, trained_at=site, explicit=callee.explicit or ours.explicit)
 
-    def _shape(self, shape: Shape, bound: dict[str, Value], node: cst.Call, role: str, saved: set) -> Value:  # type: ignore[type-arg]
-        walk = self._walk
+    def _shape(self, shape: Shape, made: _Made, role: str) -> Value:
+        walk, bound, node = self._walk, made.bound, made.node
         match shape:
             case SamePlace():
                 return self._resolve(shape.path, bound) or walk.unknown(node, role=role)
@@ -175,6 +206,7 @@ class Applying:
                             parameters=shape.parameters,
                             mode=shape.facts.mode,
                             facts=shape.facts,
+                            role=role,
                         ),
                     )
                 )
@@ -187,12 +219,18 @@ class Applying:
                     if isinstance(thing, Module)
                 ]
                 grad = shape.grad
-                if walk.now().grad_mode.surely_off:
+                if walk.now().grad_mode.surely_off and not made.enables:
                     grad = Grad.NO
                 elif grad is Grad.UNKNOWN and operands:
                     grad = self._autograd.joint_grad([frozenset((thing,)) for thing in operands])
                 return self._autograd.result(
-                    node, grad, operands, role=role, saved=saved, summing=True, modules=frozenset(modules)
+                    node,
+                    grad,
+                    operands,
+                    role=role,
+                    saved=made.saved,
+                    summing=True,
+                    modules=frozenset(modules),
                 )
             case PlainShape():
                 return walk.things.scalar(shape.kind)
@@ -201,14 +239,14 @@ class Applying:
                     (walk.things.make(Instance, (node, "returned"), "", shape.cls, cls=shape.cls),)
                 )
             case ContainerShape():
-                made = walk.things.make(Container, (node, f"returned{role}"), "", kind=shape.kind)
+                held = walk.things.make(Container, (node, f"returned{role}"), "", kind=shape.kind)
                 for slot, shapes in shape.slots:
                     parts = [
-                        self._shape(inner, bound, node, f"{role}{slot}{number}", saved)
+                        self._shape(inner, made, f"{role}{slot}{number}")
                         for number, inner in enumerate(shapes)
                     ]
-                    walk.state = walk.now().with_slot(made, slot, NOTHING.union(*parts))
-                return frozenset((made,))
+                    walk.state = walk.now().with_slot(held, slot, NOTHING.union(*parts))
+                return frozenset((held,))
         return walk.unknown(node, role=role)
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from torchlint.flow.things import NOTHING, Plain, Scalar, Tensor, Value
+from torchlint.flow.things import NOTHING, Dotted, Plain, Scalar, Tensor, Value
 from torchlint.tables import Argument, Given, Op
+
+_INTEGERS = frozenset(
+    "bool uint8 int8 int16 short int32 int int64 long BoolTensor IntTensor LongTensor".split()  # noqa: SIM905
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +79,11 @@ def bind(op: Op, arguments: Arguments) -> dict[str, Value]:
         bound[op.args[-1]] = NOTHING.union(*rest)
     bound.update(arguments.keywords)
     return bound
+
+
+def is_cast_to_integers(op: Op, arguments: Arguments) -> bool:
+    """`.to(torch.long)`: integers and booleans carry no graph."""
+    if op.name not in ("to", "type"):
+        return False
+    names = [thing.name for value in arguments.all() for thing in value if isinstance(thing, Dotted)]
+    return any(name.rpartition(".")[2] in _INTEGERS for name in names)

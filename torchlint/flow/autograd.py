@@ -6,9 +6,10 @@ All knowledge of single operations stands in the tables; here is what autograd d
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from torchlint.flow.arguments import Arguments, bind, described, is_true
+from torchlint.flow.arguments import Arguments, bind, described, is_cast_to_integers, is_true
 from torchlint.flow.domain import Grad, GradMode
 from torchlint.flow.events import Backward, Computed, Escaped, Region, StaleSave, Trained
 from torchlint.flow.graph import Sites
@@ -42,6 +43,8 @@ class Autograd:
         if is_true(bound.get("inplace")):
             op = find(f"{op.name}_") or op
         operands = [thing for value in arguments.all() for thing in self._spread(value)]
+        if op.result is Result.CUT and op.view is View.SELF:
+            return self._cut(bound.get(op.args[0], NOTHING), node, place)
         if op.writes is not None:
             return self.writing.apply(op, bound, operands, node, place)
         if op.result is Result.NOTHING:
@@ -56,6 +59,15 @@ class Autograd:
         if op.view is View.SELF and op.args and op.args[0] in bound:
             return bound[op.args[0]]
         return self._out_of_place(op, bound, operands, arguments, node)
+
+    def _cut(self, target: Value, node: cst.CSTNode, place: str) -> Value:
+        """detach_(): the tensor itself leaves its graph, which torch tells whoever saved it."""
+        self.writing.write(target, node, place)
+        for thing in tensors(target):
+            state = self._walk.now()
+            facts = replace(state.tensor(thing), grad=Grad.NO, nodes=frozenset(), sources=frozenset())
+            self._walk.state = state.with_tensor(thing, facts)
+        return target
 
     def backward(self, value: Value, node: cst.CSTNode, *, keeps_graph: bool = False) -> None:
         """Run backward from a value: stale saves that it reaches are faults, the rest is freed."""
@@ -110,11 +122,12 @@ class Autograd:
         born: frozenset[Region] | None = None,
         summing: bool = False,
         modules: frozenset[Module] = frozenset(),
+        several: bool = False,
     ) -> Value:
-        """A new tensor made by an operation of these operands."""
+        """A new tensor made by an operation of these operands; or `several`, in whatever holds them."""
         walk = self._walk
         state = walk.now()
-        tensor = walk.things.make(Tensor, (node, role), "")
+        tensor = walk.things.make(Tensor, (node, role), "", several, several=several)
         if tensor.key in walk.evidence.graphs and grad is Grad.UNKNOWN and not state.grad_mode.surely_off:
             grad = Grad.YES
         if storages is None and state.tensors.get(tensor) is not None:
@@ -189,11 +202,13 @@ class Autograd:
             return value
         first = bound.get(op.args[0], NOTHING) if op.args else NOTHING
         views = tensors(first) if op.view in (View.VIEW, View.MULTI) else []
-        plain = op.result in (Result.PLAIN, Result.CUT)
+        plain = op.result in (Result.PLAIN, Result.CUT) or is_cast_to_integers(op, arguments)
         self.leave_regions(operands, node, recorded=not plain and not views)
         if not views and op.result is not Result.CUT and operands and walk.now().regions:
             walk.tell(Computed(walk.now().born, walk.site(node)))
         grad = Grad.NO if plain else self.joint_grad([frozenset((thing,)) for thing in operands])
+        if views and not plain and walk.now().grad_mode.surely_off:
+            grad = self.grad_of(first)  # a view keeps the flag, if not the graph
         storages: frozenset[Thing] | None = None
         # What is computed from a tensor of a region stands for it: it may be trained on elsewhere.
         handed = [] if plain else operands
@@ -207,7 +222,11 @@ class Autograd:
                 born = frozenset().union(*(item.born for item in facts)) & _or_all(walk.now().born, facts)
         saved = self.saved(op, bound) if grad is Grad.YES else set()
         saves_result = op.saves_result is Saves.YES
-        summing = op.name in _SUMMING or (op.name in ("mul", "div") and len(operands) == 1)
+        summing = op.name in _SUMMING
+        if op.name in ("mul", "div"):
+            # `self.weight * loss`: an attribute of the object is a weight, not a part of the loss.
+            parts = [thing for thing in operands if (path_of(thing) or ("",))[0] != "self"]
+            summing = len(parts) == 1
         if op.result is Result.MIXED and op.view is not View.MULTI:
             return self._mixed(op, grad, operands, node, saved=saved, saves_result=saves_result)
         value = self.result(

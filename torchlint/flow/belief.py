@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torchlint.flow.values import Values
     from torchlint.flow.walk import Walk
 
-_MODE = {Mode.TRAIN: "train", Mode.EVAL: "eval", Mode.CALLER: "caller"}
+_MODE = {Mode.TRAIN: "train", Mode.EVAL: "eval", Mode.CALLER: "caller", Mode.UNKNOWN: "unknown"}
 _GRAD = {Grad.NO: "no", Grad.YES: "yes", Grad.UNKNOWN: "unknown"}
 _SWITCH = {
     GradMode.ENABLED: "enabled",
@@ -44,7 +44,7 @@ def collect(
 def belief(walk: Walk, values: Values, place: str) -> dict[str, str]:
     """What is believed of a place at this point of a walk.
 
-    `mode`: train, eval, either, caller (as whoever came before left it), for modules. `grad`: yes,
+    `mode`: train, eval, either, caller (as whoever came before left it), unknown, for modules. `grad`: yes,
     no, either, unknown, for tensors. The place `torch` has `grad_mode`: enabled, no_grad,
     inference, either, caller.
     """

@@ -19,6 +19,7 @@ from torchlint.flow.strangers import Strangers
 from torchlint.flow.switches import Switches
 from torchlint.flow.things import (
     NOTHING,
+    Bound,
     ClassThing,
     Closure,
     Container,
@@ -126,6 +127,8 @@ class Calls:
             case Function():
                 assert thing.definition is not None
                 return self._applying.call(thing.definition, arguments, node, discarded=discarded)
+            case Bound(receiver=Module() as receiver):
+                return self._method(receiver, thing.name, arguments, node, discarded=discarded)
             case Closure():
                 return self.closures.call(thing, arguments, node)
             case ClassThing():
@@ -273,7 +276,7 @@ class Calls:
         if known is not None and known.kind in TENSOR_EFFECTS:
             return self._methods.of_tensor(known, thing, name, arguments, node)
         if known is not None and isinstance(thing, Opaque):
-            ambiguous = operation is not None and not discarded
+            ambiguous = operation is not None and not discarded and known.kind != "each"
             logged = any(self._places.reads_within(value) for value in arguments.all())
             if not ambiguous or logged:
                 return self._effects.method(known, thing, name, arguments, node, discarded=discarded)

@@ -69,12 +69,27 @@ class Classes:
                 dotted = self._imports.resolve(base) or base
                 if dotted.startswith("torch.nn.") or dotted.rpartition(".")[2] in _MODULE_BASES:
                     return True
-                # A base nobody shows, and a forward: torch code has no other use for the word.
-                if "forward" in outline.methods and dotted != "torch.autograd.Function":
+                # A base nobody shows, and a forward: torch code has no other use for the word. Or
+                # layers built into the object itself.
+                if dotted == "torch.autograd.Function" or self._known_base(base):
+                    continue
+                if "forward" in outline.methods or self._holds_layers(outline):
                     return True
                 if any(
                     module(dotted) and star.startswith("torch.nn.") for star in self._imports.starred(base)
                 ):
+                    return True
+        return False
+
+    def _holds_layers(self, outline: ClassOutline) -> bool:
+        for values in self._assigned(outline).values():
+            for value in values:
+                if not isinstance(value, Construct):
+                    continue
+                if not (self._imports.resolve(value.callee) or "").startswith("torch.nn."):
+                    continue
+                made = self.made(value)
+                if made is not None and (made.parameters or made.sensitivity is Sensitivity.YES):
                     return True
         return False
 

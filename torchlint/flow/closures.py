@@ -63,6 +63,10 @@ class Closures:
         with walk.rehearsal():
             value = self._run(closure)
         if walk.state is not None:
+            for name in walk.outer_names:
+                rebound = walk.now().names.get(name)
+                if rebound is not None:
+                    names = names.set(name, rebound)
             state = walk.now().with_switch(grad_mode, regions)
             walk.state = State(
                 names, state.heap, state.modules, state.tensors, state.graph, state.grad_mode, state.regions

@@ -56,7 +56,8 @@ class Displays:
             else:
                 body()
 
-        self.interpreter.loop(bind, inner)
+        sure = not clause.ifs and self._values.runs_at_least_once(clause.iter, iterable)
+        self.interpreter.loop(bind, inner, at_least_once=sure)
 
     def sequence(self, node: cst.Tuple | cst.List | cst.Set) -> Value:
         """A tuple, list or set: one slot an element."""

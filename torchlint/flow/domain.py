@@ -16,6 +16,7 @@ class Mode(Flag):
     TRAIN = 1
     EVAL = 2
     CALLER = 4  # as whoever came before left it: nothing in sight has set it
+    UNKNOWN = 8  # set by something that cannot be read: a flag, a stranger
     EITHER = TRAIN | EVAL
 
 

@@ -170,8 +170,8 @@ class Effects:
             self._walk.state = self._walk.now().with_slot(several, f"[{number}]", value)
         return frozenset((several,))
 
-    def listed(self, element: Value, node: cst.CSTNode, *, named: bool) -> Value:
-        """A list of one kind of element; with `named`, of pairs with a name."""
+    def listed(self, element: Value, node: cst.CSTNode, *, named: bool, some: bool = False) -> Value:
+        """A list of one kind of element, with `some` not empty; with `named`, of pairs with a name."""
         walk = self._walk
         listed = walk.things.make(Container, (node, "listed"), "", kind="list")
         if named:
@@ -179,7 +179,7 @@ class Effects:
             state = walk.now().with_slot(pair, "[0]", walk.things.scalar(Plain.TEXT))
             walk.state = state.with_slot(pair, "[1]", element)
             element = frozenset((pair,))
-        walk.state = walk.now().with_slot(listed, "[*]", element)
+        walk.state = walk.now().with_slot(listed, "[0]" if some else "[*]", element)
         return frozenset((listed,))
 
     def _copy(self, value: Value, node: cst.Call) -> Value:
@@ -241,7 +241,8 @@ class Effects:
                 walk.state = walk.now().with_slot(row, f"[{number}]", value)
             element = frozenset((row,))
         if walk.state is not None:
-            walk.state = walk.now().with_slot(listed, "[*]", element)
+            known = any("[0]" in walk.now().slots(thing) for value in arguments.positional for thing in value)
+            walk.state = walk.now().with_slot(listed, "[0]" if known else "[*]", element)
         return frozenset((listed,))
 
     def _each_of(self, detail: str, thing: Thing, node: cst.Call) -> Value:
@@ -249,7 +250,8 @@ class Effects:
         if detail == "numbers":
             return walk.things.scalar(Plain.TEXT)
         element = self._values.element(frozenset((thing,)), node)
-        return self.listed(element, node, named=detail == "items")
+        known = any(slot[0] == "[" and slot != "[*]" for slot in walk.now().slots(thing))
+        return self.listed(element, node, named=detail == "items", some=known)
 
     def _dict(self, arguments: Arguments, node: cst.Call) -> Value:
         walk = self._walk

@@ -36,7 +36,7 @@ from torchlint.flow.things import Container, Instance, Module, Opaque, Plain, Sc
 from torchlint.flow.values import Values
 from torchlint.flow.walk import Evidence, Records, Walk, path_of
 from torchlint.names import ImportMap
-from torchlint.skeleton import Definition, Skeleton
+from torchlint.skeleton import Definition, Skeleton, dotted
 from torchlint.units import Units
 
 if TYPE_CHECKING:
@@ -232,8 +232,8 @@ class FileFlow:
                     continue
                 summary = self.summary(method.qualname)
                 left = dict(summary.modes).get(path)
-                built = dict(summary.built).get(path)
-                for facts in (left, built.facts if built is not None else None):
+                built = dict(summary.stored).get(path)
+                for facts in (left, built.facts if isinstance(built, ModuleShape) else None):
                     if facts is not None and settles(facts):
                         rest = facts if rest is None else rest.join(facts)
         return rest
@@ -253,12 +253,6 @@ def _summary_of(definition: Definition, walk: Walk) -> Summary:
     records, end = walk.records, walk.state
     if end is None:
         return Summary(definition.parameters, asks=frozenset(records.asks), runs=records.all_runs())
-    modes = [
-        (path, facts)
-        for thing, facts in end.modules.items()
-        if (path := path_of(thing)) is not None and (settles(facts) or facts.frozen)
-    ]
-    modes.extend(_kept(end))
     returns: tuple[Shape, ...] = (PlainShape(Plain.NONE),)
     if records.yields:
         returns = (UnknownShape(),)
@@ -267,8 +261,8 @@ def _summary_of(definition: Definition, walk: Walk) -> Summary:
     return Summary(
         definition.parameters,
         returns,
-        tuple(sorted(modes, key=lambda item: item[0])),
-        _built(end),
+        _modes(end),
+        _stored(end),
         records.all_runs(),
         frozenset(records.asks),
         frozenset(records.writes),
@@ -276,7 +270,26 @@ def _summary_of(definition: Definition, walk: Walk) -> Summary:
         frozenset(records.backwards),
         frozenset(records.logs),
         frozenset(records.keeps),
+        records.updates,
+        _modes(records.yielded) if records.yielded is not None and _is_manager(definition) else None,
+        records.enables,
     )
+
+
+def _is_manager(definition: Definition) -> bool:
+    return any(
+        (dotted(item) or "").rpartition(".")[2] == "contextmanager" for item in definition.node.decorator_list
+    )
+
+
+def _modes(state: State) -> tuple[tuple[Path, ModuleFacts], ...]:
+    """The modes of the caller's modules, as far as they were set."""
+    modes = [
+        (path, facts)
+        for thing, facts in state.modules.items()
+        if (path := path_of(thing)) is not None and (settles(facts) or facts.frozen)
+    ]
+    return tuple(sorted((*modes, *_kept(state)), key=lambda item: item[0]))
 
 
 def _kept(end: State) -> Iterator[tuple[Path, ModuleFacts]]:
@@ -289,16 +302,19 @@ def _kept(end: State) -> Iterator[tuple[Path, ModuleFacts]]:
                 yield (*path, slot), end.module(thing)
 
 
-def _built(end: State) -> tuple[tuple[Path, ModuleShape], ...]:
-    built: list[tuple[Path, ModuleShape]] = []
+def _stored(end: State) -> tuple[tuple[Path, Shape], ...]:
+    """What the function leaves in attributes of its caller's things: modules it built, or its arguments."""
+    stored: list[tuple[Path, Shape]] = []
     for holder, slot, value in end.stored():
         path = path_of(holder)
         if path is None or len(value) != 1:
             continue
         (thing,) = value
         if isinstance(thing, Module) and thing.built is not None:
-            built.append(((*path, slot), _module_shape(thing, end)))
-    return tuple(built)
+            stored.append(((*path, slot), _module_shape(thing, end)))
+        elif (source := path_of(thing)) is not None and source != (*path, slot):
+            stored.append(((*path, slot), SamePlace(source)))
+    return tuple(stored)
 
 
 def _module_shape(thing: Module, end: State) -> ModuleShape:

@@ -7,7 +7,8 @@ once, with the joined state. `state` is None where no path arrives.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import libcst as cst
@@ -18,7 +19,15 @@ from torchlint.flow.things import Value
 if TYPE_CHECKING:
     from torchlint.flow.walk import Walk
 
-_ROUNDS = 4  # a head that is not stable by then is played as it is; the lattices are this low
+_ROUNDS = 8  # a chain of more places than this, each copied from the next, is not followed to its end
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What the context managers of a with statement do on the way out."""
+
+    left: Callable[[State], State]
+    swallows: bool  # an exception may end the block and go no further
 
 
 class Expressions(Protocol):
@@ -36,13 +45,19 @@ class Expressions(Protocol):
     def truth(self, node: cst.BaseExpression) -> bool | None:
         """The truth of a condition that was just evaluated; None where it has to be run."""
 
+    def narrow(self, node: cst.BaseExpression, *, holds: bool) -> None:
+        """Take in what a condition says of the path on which it holds, or does not."""
+
+    def bind_pattern(self, pattern: cst.CSTNode, value: Value) -> None:
+        """Bind the names of a match pattern."""
+
     def element(self, value: Value, node: cst.CSTNode) -> Value:
         """What one round of iteration over a value gives."""
 
-    def runs_at_least_once(self, node: cst.BaseExpression) -> bool:
+    def runs_at_least_once(self, node: cst.BaseExpression, value: Value) -> bool:
         """Whether iterating over this expression surely has a first round."""
 
-    def enter(self, node: cst.With) -> None:
+    def enter(self, node: cst.With) -> Entered:
         """Evaluate the items of a with statement and enter them."""
 
     def leave(self, node: cst.With) -> None:
@@ -90,6 +105,8 @@ class Interpreter:
             cst.Break: self._break,
             cst.Continue: self._continue,
             cst.Assert: self._assert,
+            cst.Global: self._outer,
+            cst.Nonlocal: self._outer,
             cst.Import: self._import,
             cst.ImportFrom: self._import,
         }
@@ -104,9 +121,9 @@ class Interpreter:
         self._walk.state = join(ends)
         return self._walk.state
 
-    def loop(self, bind: Callable[[], None], body: Callable[[], None]) -> None:
-        """Rehearse and play a comprehension's or a loop's round; zero rounds are possible."""
-        self._iterate(bind, body, at_least_once=False)
+    def loop(self, bind: Callable[[], None], body: Callable[[], None], *, at_least_once: bool) -> None:
+        """Rehearse and play a comprehension."""
+        self._iterate(bind, body, at_least_once=at_least_once)
 
     def _block(self, body: Sequence[cst.CSTNode]) -> None:
         walk = self._walk
@@ -139,9 +156,11 @@ class Interpreter:
         if truth is False:
             walk.state = None
         else:
+            self._expressions.narrow(node.test, holds=True)
             self._suite(node.body)
         after = walk.state
         walk.state = None if truth is True else before
+        self._expressions.narrow(node.test, holds=False)
         if isinstance(node.orelse, cst.If):
             if walk.state is not None:
                 self._if(node.orelse)
@@ -159,7 +178,7 @@ class Interpreter:
         broken = self._iterate(
             bind,
             lambda: self._suite(node.body),
-            at_least_once=self._expressions.runs_at_least_once(node.iter),
+            at_least_once=self._expressions.runs_at_least_once(node.iter, iterable),
         )
         self._loop_else(node.orelse, broken)
 
@@ -233,11 +252,20 @@ class Interpreter:
         walk = self._walk
         assert walk.state is not None
         outside = walk.state.grad_mode, walk.state.regions
-        self._expressions.enter(node)
-        with self._exits(lambda state: state.with_switch(*outside)):
+        entered = self._expressions.enter(node)
+
+        def left(state: State) -> State:
+            return entered.left(state.with_switch(*outside))
+
+        raised: list[State] = [walk.now()]
+        self._raises.append(raised)
+        with self._exits(left):
             self._suite(node.body)
+        self._raises.pop()
         if walk.state is not None:
-            walk.state = walk.state.with_switch(*outside)
+            walk.state = left(walk.state)
+        if entered.swallows:
+            walk.join_with(join([left(state) for state in raised]))
         self._expressions.leave(node)
 
     @contextmanager
@@ -260,7 +288,8 @@ class Interpreter:
             if final is None:
                 return state
             normal, walk.state = walk.state, state
-            with walk.rehearsal():
+            # Where no path comes out of the whole statement, this is the only way into the finally.
+            with walk.rehearsal() if normal is not None else nullcontext():
                 self._suite(final.body)
             walk.state, after = normal, walk.state
             return after
@@ -292,8 +321,7 @@ class Interpreter:
         before, ends, complete = walk.state, [], False
         for case in node.cases:
             walk.state = before
-            for name in _captured(case.pattern):
-                self._expressions.assign(name, subject, None)
+            self._expressions.bind_pattern(case.pattern, subject)
             if case.guard is not None:
                 self._expressions.evaluate(case.guard)
             complete |= (
@@ -357,6 +385,10 @@ class Interpreter:
         assert isinstance(node, cst.Assert)
         self._expressions.evaluate(node.test)
 
+    def _outer(self, node: cst.CSTNode) -> None:
+        assert isinstance(node, cst.Global | cst.Nonlocal)
+        self._walk.outer_names |= {item.name.value for item in node.names}
+
     def _import(self, node: cst.CSTNode) -> None:
         assert isinstance(node, cst.Import | cst.ImportFrom)
         self._expressions.bind_import(node)
@@ -369,13 +401,3 @@ def constant_truth(node: cst.BaseExpression) -> bool | None:
     if isinstance(node, cst.Integer):
         return node.evaluated_value != 0
     return None
-
-
-def _captured(pattern: cst.CSTNode) -> Iterator[cst.Name]:
-    """The names that a match pattern binds."""
-    if isinstance(pattern, cst.MatchAs | cst.MatchStar | cst.MatchMapping):
-        name = pattern.rest if isinstance(pattern, cst.MatchMapping) else pattern.name
-        if isinstance(name, cst.Name):
-            yield name
-    for child in pattern.children:
-        yield from _captured(child)

@@ -39,7 +39,7 @@ MODULE_EFFECTS = frozenset(
     )
 )
 # Effects that a method has on a tensor, or on something unknown that may be one.
-TENSOR_EFFECTS = frozenset(("read", "backward", "mode", "parameters", "children"))
+TENSOR_EFFECTS = frozenset(("read", "backward", "mode", "parameters", "children", "freeze"))
 
 _CASTS = frozenset(("float16", "float32", "float64", "bfloat16", "half", "float", "double"))
 
@@ -109,6 +109,11 @@ class Methods:
                     frozenset(handed) if handed and not known_graph else itself, node, keeps_graph=retains
                 )
                 return walk.things.scalar(Plain.NONE)
+            case "freeze":
+                wanted = arguments.constant("requires_grad", 0)
+                wanted = wanted if arguments.positional or arguments.keywords else True
+                self._places.require_grad(thing, wanted=wanted, node=node)
+                return itself
             case "mode" if _is_mode_call(arguments):
                 walk.believe_module(thing)
                 return itself
@@ -129,9 +134,7 @@ class Methods:
             if isinstance(remembered, ModuleFacts):
                 running.restore(thing, remembered, node)
             else:
-                self._walk.set_mode(
-                    thing, Mode.CALLER, None
-                )  # as the flag says, and the flag is the caller's
+                self._walk.set_mode(thing, Mode.UNKNOWN, None)
 
     def _cast(self, node: cst.Call) -> None:
         walk = self._walk

@@ -13,6 +13,7 @@ from torchlint.flow.events import Escaped, Site, UsedOutside
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import (
     NOTHING,
+    Bound,
     ClassThing,
     Container,
     Dotted,
@@ -92,7 +93,8 @@ class Places:
         if outline is not None:
             return frozenset((walk.things.make(ClassThing, ("class", name), name, outline=outline),))
         for candidate in file.imports.starred(name):
-            if effect(candidate) or module(candidate) or op(candidate):
+            layer = module(candidate) if candidate.startswith("torch.nn.") else None
+            if effect(candidate) or layer or op(candidate):
                 return self._dotted(name, candidate)
         if name in file.skeleton.constants:
             literal = file.skeleton.constants[name]
@@ -109,6 +111,8 @@ class Places:
     def bind(self, name: str, value: Value, node: cst.CSTNode) -> None:
         """A local name is assigned."""
         walk = self._walk
+        if name in walk.outer_names:
+            self.keep(NOTHING, value, node, anyway=True)
         for thing in value:
             if isinstance(thing, Module):
                 walk.called_names.setdefault(thing, set()).add(name)
@@ -127,6 +131,11 @@ class Places:
             case Module() if name == "training":
                 # Kept with the number, so that train(was_training) can put it back.
                 return walk.things.scalar(Plain.OTHER, constant=walk.now().module(thing))
+            case Module() if name == "module" and not walk.file.classes.attribute(thing.cls or "", name):
+                return frozenset((thing,))  # what DataParallel and its like wrap
+            case Module() if name in ("eval", "train"):
+                key = (thing.key, f".{name}")
+                return frozenset((walk.things.make(Bound, key, name, receiver=thing, name=name),))
             case Scalar():
                 return walk.things.scalar(thing.kind, reads=thing.reads)
             case Tensor() | Opaque() if name in _METADATA:
@@ -210,8 +219,9 @@ class Places:
         holder = thing.holder if isinstance(thing, Tensor) else None
         module_thing = thing if isinstance(thing, Module) else holder
         if isinstance(module_thing, Module):
-            facts = state.module(module_thing)
-            walk.state = state.with_module(module_thing, replace(facts, frozen=wanted is False))
+            for part in walk.parts(module_thing):
+                facts = walk.now().module(part)
+                walk.state = walk.now().with_module(part, replace(facts, frozen=wanted is False))
             return
         known = state.tensor(thing)
         if known.born:

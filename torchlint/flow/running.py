@@ -42,6 +42,9 @@ class Running:
         if unknown or (arguments.starred and not children):
             parts.append(Sensitivity.UNKNOWN)
         made = make(layer, *described(arguments), parts)
+        learning = {child.parameters for child in children}
+        if made.parameters is None and learning and not unknown:
+            made = replace(made, parameters=True if True in learning else None if None in learning else False)
         thing = self.fresh(
             node, made.cls, made.sensitivity, parameters=made.parameters, mode=Mode.TRAIN, made=made
         )
@@ -59,13 +62,14 @@ class Running:
         mode: Mode,
         made: Made | None = None,
         facts: ModuleFacts | None = None,
+        role: str = "",
     ) -> Module:
         """A module that exists from here on; a fresh one trains."""
         walk = self._walk
         site = walk.site(node)
         thing = walk.things.make(
             Module,
-            (node, "module"),
+            (node, "module", role),
             "",
             (cls, sensitivity),
             cls=cls,
@@ -108,9 +112,10 @@ class Running:
         walk.state = walk.now().with_module(thing, replace(facts, frozen=walk.now().module(thing).frozen))
 
     def freeze(self, thing: Module, *, frozen: bool) -> None:
-        """requires_grad_(False) on a module."""
+        """requires_grad_(False) on a module, and so on all that it holds."""
         walk = self._walk
-        walk.state = walk.now().with_module(thing, replace(walk.now().module(thing), frozen=frozen))
+        for part in walk.parts(thing):
+            walk.state = walk.now().with_module(part, replace(walk.now().module(part), frozen=frozen))
 
     def forward(
         self,
@@ -128,7 +133,7 @@ class Running:
         facts = state.module(thing)
         self.ran(thing, facts, node, place, certain=certain)
         operands = [item for value in arguments.all() for item in self._places.within(value)]
-        learns = thing.parameters is not False and not facts.frozen
+        learns = thing.parameters is not False and not self._is_frozen(thing)
         self._autograd.leave_regions([*operands, *([thing] if learns else [])], node, recorded=True)
         if state.regions:
             walk.tell(Computed(state.born, walk.site(node)))
@@ -139,7 +144,7 @@ class Running:
         grad = self._grad(thing, facts, arguments)
         modules = frozenset((thing,)) if grad is not Grad.NO else frozenset()
         if thing.layer is None:
-            return self._autograd.result(node, grad, operands, modules=modules)
+            return self._autograd.result(node, grad, operands, modules=modules, several=True)
         return self._layer(thing.layer, thing, grad, arguments, operands, node, modules)
 
     def ran(
@@ -186,11 +191,17 @@ class Running:
         mode = self._walk.now().grad_mode
         if mode.surely_off:
             return Grad.NO
-        if thing.parameters is False or facts.frozen:
+        if thing.parameters is False or self._is_frozen(thing):
             return self._autograd.joint_grad(arguments.all())
         if mode is GradMode.CALLER and self.evaluates():
             return Grad.UNKNOWN  # an evaluation is mostly called without gradients
         return Grad.YES if mode.surely_on else Grad.EITHER
+
+    def _is_frozen(self, thing: Module) -> bool:
+        """Whether no parameter requires grad: a new head of a frozen network still does."""
+        walk = self._walk
+        frozen = [walk.now().module(part).frozen for part in walk.parts(thing)]
+        return frozen[0] and all(frozen)
 
     def _layer(
         self,

@@ -52,7 +52,7 @@ class Strangers:
             for value in (receiver, *arguments.all()):
                 for thing in value:
                     if isinstance(thing, Module):
-                        walk.set_mode(thing, Mode.CALLER, None)
+                        walk.set_mode(thing, Mode.UNKNOWN, None)
         handed = [thing for value in arguments.all() for thing in self._places.within(value)]
         operands = [*handed, *tensors(receiver)]
         if "log" not in words:

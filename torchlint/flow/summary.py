@@ -84,7 +84,7 @@ class Summary:
     parameters: tuple[str, ...]
     returns: tuple[Shape, ...] = (UnknownShape(),)
     modes: tuple[tuple[Path, ModuleFacts], ...] = ()
-    built: tuple[tuple[Path, ModuleShape], ...] = ()
+    stored: tuple[tuple[Path, Shape], ...] = ()
     runs: tuple[Run, ...] = ()
     asks: frozenset[Path] = frozenset()
     writes: frozenset[Path] = frozenset()
@@ -92,7 +92,9 @@ class Summary:
     backwards: frozenset[Path] = frozenset()
     logs: frozenset[Path] = frozenset()
     keeps: frozenset[Path] = frozenset()
-    grad_mode: GradMode = GradMode.CALLER
+    updates: bool = False
+    yielded: tuple[tuple[Path, ModuleFacts], ...] | None = None  # modes at the yield of a context manager
+    enables: bool = False  # gradients are switched on inside
 
 
 UNKNOWN_SUMMARY = Summary(())

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from torchlint.flow.domain import GradMode
 from torchlint.flow.events import EnterRegion, Escaped, LeaveRegion, Region
-from torchlint.flow.things import Dotted, Switch, Value
+from torchlint.flow.things import Dotted, Manager, Switch, Value
 from torchlint.tables.effects import effect
 
 if TYPE_CHECKING:
     from torchlint.flow.arguments import Arguments
+    from torchlint.flow.state import State
     from torchlint.flow.walk import Walk
 
 _MODES = {"no_grad": GradMode.NO_GRAD, "inference": GradMode.INFERENCE, "enabled": GradMode.ENABLED}
@@ -25,6 +27,7 @@ class Switches:
         self._walk = walk
         self._regions: dict[cst.CSTNode, Region] = {}
         self._entered: dict[cst.With, list[Region]] = {}
+        self._managers: dict[cst.With, list[Manager]] = {}
 
     def made(
         self, detail: str, dotted: str, arguments: Arguments, node: cst.Call, *, discarded: bool
@@ -51,6 +54,7 @@ class Switches:
         walk = self._walk
         if walk.state is None:
             return value
+        self._managers.setdefault(node, []).extend(thing for thing in value if isinstance(thing, Manager))
         switches = [thing for thing in value if isinstance(thing, Switch)]
         bare = [thing for thing in value if isinstance(thing, Dotted)]
         if not switches or bare:
@@ -70,6 +74,17 @@ class Switches:
             self._entered.setdefault(node, []).append(region)
         walk.state = walk.now().with_switch(mode, regions)
         return value
+
+    def on_exit(self, node: cst.With) -> Callable[[State], State]:
+        """What the managers of this source do to modes when the block is left, on any path."""
+        after = [pair for manager in self._managers.pop(node, []) for pair in manager.after]
+
+        def left(state: State) -> State:
+            for module, facts in after:
+                state = state.with_module(module, facts)
+            return state
+
+        return left
 
     def leave(self, node: cst.With) -> None:
         """A with statement is over."""
@@ -97,13 +112,17 @@ class Switches:
                     else None
                 )
             mode = _mode(known.detail or "", flag, given=given)
-            if mode.surely_off:
+            if mode.surely_off or mode is GradMode.ENABLED:
                 return self._region(node, callee, mode, dotted, "decorator")
         return None
 
     def cover(self, region: Region) -> None:
         """The whole walk, from here on, lies in a region."""
         walk = self._walk
+        if region.mode is GradMode.ENABLED:
+            walk.records.enables = True
+            walk.state = walk.now().with_switch(region.mode, walk.now().regions)
+            return
         self._begin(region)
         walk.state = walk.now().with_switch(region.mode, (*walk.now().regions, region))
 

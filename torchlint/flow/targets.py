@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from torchlint.flow.things import Container, Opaque, Plain, Scalar, Tensor, Value, widen
-from torchlint.flow.walk import reads_of, tensors
+from torchlint.flow.things import Container, Opaque, Plain, Scalar, Tensor, Thing, Value, widen
+from torchlint.flow.walk import reads_of, sorted_things, tensors
 from torchlint.tables import augmented, binary, op
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Targets:
             case cst.Subscript():
                 self._store_element(target, value)
             case cst.Tuple() | cst.List():
-                self._unpack(target, value, source)
+                self._unpack(target, value)
             case cst.StarredElement():
                 self.assign(target.value, value, None)
 
@@ -123,7 +123,8 @@ class Targets:
         written = frozenset(
             thing
             for thing in base
-            if isinstance(thing, Tensor) or (isinstance(thing, Opaque) and tensors(value))
+            if (isinstance(thing, Tensor) and not thing.several)
+            or (isinstance(thing, Opaque) and tensors(value))
         )
         for thing in base:
             if isinstance(thing, Container):
@@ -137,27 +138,26 @@ class Targets:
         arguments = self._values.calls.arguments(written, index, value)
         self._autograd.apply(setitem, arguments, target, method=True, place=walk.text(target))
 
-    def _unpack(self, target: cst.Tuple | cst.List, value: Value, source: cst.BaseExpression | None) -> None:
-        if isinstance(source, cst.Tuple | cst.List) and len(source.elements) == len(target.elements):
-            source = None  # the elements were evaluated one by one; their slots are exact
+    def _unpack(self, target: cst.Tuple | cst.List, value: Value) -> None:
+        passed = False  # a starred target took an unknown number of elements
         for number, element in enumerate(target.elements):
-            parts: list[Value] = []
-            for thing in value:
-                if isinstance(thing, Container):
-                    starred = isinstance(element, cst.StarredElement)
-                    parts.append(self._places.element(thing, "[*]" if starred else f"[{number}]"))
-                elif isinstance(thing, Tensor):
-                    # The several results of a module or function: each a tensor of its own.
-                    facts = self._walk.now().tensor(thing)
-                    part = self._autograd.result(
-                        element, facts.grad, [thing], role=str(number), born=facts.born, summing=True
-                    )
-                    parts.append(part)
-                elif isinstance(thing, Scalar):
-                    parts.append(frozenset((thing,)))
-                else:
-                    parts.append(self._places.slot(thing, f"[{number}]"))
-            self.assign(element.value, widen(parts, lambda: self._walk.opaque((target, "wide"))), None)
+            starred = isinstance(element, cst.StarredElement)
+            passed |= starred
+            slot = "[*]" if passed else f"[{number}]"
+            parts = [self._piece(thing, slot, element) for thing in sorted_things(value)]
+            held = widen(parts, lambda: self._walk.opaque((target, "wide")))
+            if starred:
+                rest = self._walk.things.make(Container, (element, "rest"), "", kind="list")
+                self._walk.state = self._walk.now().with_slot(rest, "[*]", held)
+                held = frozenset((rest,))
+            self.assign(element.value, held, None)
+
+    def _piece(self, thing: Thing, slot: str, element: cst.BaseElement) -> Value:
+        if isinstance(thing, Tensor):
+            # The several results of a module or function: each a tensor of its own.
+            facts = self._walk.now().tensor(thing)
+            return self._autograd.result(element, facts.grad, [thing], born=facts.born, summing=True)
+        return frozenset((thing,)) if isinstance(thing, Scalar) else self._places.slot(thing, slot)
 
 
 def _adds_to(name: str, source: cst.BaseExpression) -> bool:

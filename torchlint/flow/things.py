@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import libcst as cst
 
     from torchlint.flow.events import Region, Site
+    from torchlint.flow.state import ModuleFacts
     from torchlint.skeleton import ClassOutline, Definition
     from torchlint.tables import Layer
 
@@ -44,6 +45,7 @@ class Tensor(Thing):
 
     leaf: bool = False
     holder: Thing | None = None
+    several: bool = False  # what a module of unknown make returned: maybe a tuple or dict of tensors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,6 +134,13 @@ class Bound(Thing):
 
     receiver: Thing | None = None
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Manager(Thing):
+    """A context manager of this source, entered: the modes that modules have after it."""
+
+    after: tuple[tuple[Thing, ModuleFacts], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from torchlint.flow.displays import Displays
-from torchlint.flow.domain import Grad, GradMode
+from torchlint.flow.domain import Grad, GradMode, Mode
 from torchlint.flow.events import Escaped, Read
-from torchlint.flow.interpreter import constant_truth
+from torchlint.flow.interpreter import Entered, constant_truth
 from torchlint.flow.places import Places
 from torchlint.flow.state import join
 from torchlint.flow.targets import Targets
@@ -133,6 +134,11 @@ class Values:
                     found.extend(
                         inner for slot, inner in self._walk.now().slots(thing).items() if slot.startswith("[")
                     )
+                case Tensor(several=True):
+                    facts = walk.now().tensor(thing)
+                    found.append(
+                        self._autograd.result(node, facts.grad, [thing], born=facts.born, several=True)
+                    )
                 case Tensor():
                     piece = op("unbind")
                     assert piece is not None
@@ -160,22 +166,87 @@ class Values:
                         return True
         return constant_truth(node)
 
-    def runs_at_least_once(self, node: cst.BaseExpression) -> bool:
-        """`range(3)` and a literal list surely have a first round."""
+    def runs_at_least_once(self, node: cst.BaseExpression, value: Value) -> bool:
+        """`range(3)`, and a container that is known to hold a first element."""
         match node:
             case cst.Call(func=cst.Name("range"), args=[cst.Arg(value=cst.Integer() as number)]):
                 return number.evaluated_value > 0
-            case cst.List() | cst.Tuple():
-                return bool(node.elements)
-        return False
+        state = self._walk.state
+        return bool(value) and state is not None and all("[0]" in state.slots(thing) for thing in value)
 
-    def enter(self, node: cst.With) -> None:
+    def narrow(self, node: cst.BaseExpression, *, holds: bool) -> None:
+        """`net is None`, `not net`: where that holds, there is no module whose mode could matter."""
+        walk = self._walk
+        while isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
+            node, holds = node.expression, not holds
+        match node:
+            case cst.Comparison(
+                left=subject, comparisons=[cst.ComparisonTarget(operator, cst.Name("None"))]
+            ) if isinstance(operator, cst.Is | cst.IsNot):
+                absent = holds is isinstance(operator, cst.Is)
+            case cst.Name() | cst.Attribute():
+                subject, absent = node, not holds
+            case _:
+                return
+        if walk.state is None or not absent or not isinstance(subject, cst.Name | cst.Attribute):
+            return
+        for thing in self.evaluate(subject):
+            if isinstance(thing, Module):
+                for part in walk.parts(thing):
+                    facts = walk.now().module(part)
+                    walk.state = walk.now().with_module(part, replace(facts, mode=Mode(0)))
+
+    def bind_pattern(self, pattern: cst.CSTNode, value: Value) -> None:
+        """Bind the names of a match pattern to the parts of the subject that they stand for."""
+        match pattern:
+            case cst.MatchAs():
+                if pattern.pattern is not None:
+                    self.bind_pattern(pattern.pattern, value)
+                if pattern.name is not None:
+                    self.assign(pattern.name, value, None)
+            case cst.MatchOr():
+                for choice in pattern.patterns:
+                    self.bind_pattern(choice.pattern, value)
+            case cst.MatchList() | cst.MatchTuple():
+                for number, element in enumerate(pattern.patterns):
+                    if isinstance(element, cst.MatchStar):
+                        if element.name is not None:
+                            self.assign(element.name, self._part(value, "[*]"), None)
+                    else:
+                        self.bind_pattern(element.value, self._part(value, f"[{number}]"))
+            case cst.MatchMapping():
+                for entry in pattern.elements:
+                    key = next(
+                        (thing for thing in self.evaluate(entry.key) if isinstance(thing, Scalar)), None
+                    )
+                    slot = f"[{key.constant!r}]" if key is not None and key.constant is not None else "[*]"
+                    self.bind_pattern(entry.pattern, self._part(value, slot))
+            case cst.MatchClass():
+                for positional in pattern.patterns:
+                    self.bind_pattern(
+                        positional.value, value if len(pattern.patterns) == 1 else self._part(value, "[*]")
+                    )
+                for keyword in pattern.kwds:
+                    self.bind_pattern(keyword.pattern, self._part(value, f".{keyword.key.value}"))
+
+    def _is(self, node: cst.BaseExpression, dotted: str) -> bool:
+        return any(isinstance(thing, Dotted) and thing.name == dotted for thing in self.evaluate(node))
+
+    def _part(self, value: Value, slot: str) -> Value:
+        return NOTHING.union(*(self._places.slot(thing, slot) for thing in value))
+
+    def enter(self, node: cst.With) -> Entered:
         """Evaluate the items of a with statement and enter them."""
+        swallows = False
         for item in node.items:
             value = self.evaluate(item.item)
+            swallows |= any(
+                isinstance(thing, Dotted) and thing.name == "contextlib.suppress" for thing in value
+            )
             entered = self.calls.switches.enter(value, item.item, node)
             if item.asname is not None:
                 self.targets.assign(item.asname.name, entered, None)
+        return Entered(self.calls.switches.on_exit(node), swallows)
 
     def leave(self, node: cst.With) -> None:
         """Leave them on the normal path."""
@@ -229,6 +300,12 @@ class Values:
             match thing:
                 case Container():
                     found.append(self._places.element(thing, slot))
+                case Tensor(several=True):
+                    facts = walk.now().tensor(thing)
+                    part = self._autograd.result(
+                        node, facts.grad, [thing], born=facts.born, summing=True, several=True
+                    )
+                    found.append(part)
                 case Tensor():
                     getitem = op("getitem")
                     assert getitem is not None
@@ -347,6 +424,9 @@ class Values:
         elif node.value is not None:
             value = self.evaluate(node.value)
         walk.records.yields = True
+        if walk.state is not None:
+            known = walk.records.yielded
+            walk.records.yielded = walk.now() if known is None else known.join(walk.now())
         if walk.state is not None and walk.now().regions:
             walk.tell(Escaped(walk.now().born, walk.site(node), "yields inside"))
         self.calls.closures.returned(value, node)

@@ -47,6 +47,9 @@ class Records:
         self.keeps: set[Path] = set()
         self.returned: Value = frozenset()
         self.yields = False
+        self.yielded: State | None = None
+        self.enables = False
+        self.updates = False  # tensors that live on are written
         self.trained: set[str] = set()  # last names of the modules that backward runs through
         self.asks_grad_mode = False  # something would be said if the caller leaves gradients on
 
@@ -80,6 +83,7 @@ class Walk:
         self.records = Records()
         self.state: State | None = State.empty(grad_mode)
         self.rehearsing = 0 if listener else 1
+        self.outer_names: set[str] = set()  # declared global or nonlocal in what is being walked
         self.called_names: dict[Thing, set[str]] = {}  # the local names that a module was bound to
         self.known_regions: list[Region] = []
         self._listener = listener
@@ -188,16 +192,25 @@ class Walk:
 
     def set_mode(self, module: Module, mode: Mode, site: Site | None) -> None:
         """A module, and with it everything that it holds, goes into a mode."""
-        state = self.now()
-        facts = state.module(module)
         trains = Mode.TRAIN in mode
-        new = replace(facts, mode=mode, trained_at=site if trains else None, explicit=trains)
-        for other, known in state.modules.items():
-            if other is not module and _held_by(other, module):
-                state = state.with_module(
-                    other, replace(new, frozen=known.frozen, sensitivity=known.sensitivity)
+        for part in self.parts(module):
+            facts = self.now().module(part)
+            new = replace(facts, mode=mode, trained_at=site if trains else None, explicit=trains)
+            self.state = self.now().with_module(part, new)
+
+    def parts(self, module: Module) -> list[Thing]:
+        """A module and the modules in it: its attributes, and what was handed to its constructor."""
+        found: list[Thing] = [module]
+        state = self.now()
+        for thing in found:
+            for value in state.slots(thing).values():
+                found.extend(
+                    part for part in sorted_things(value) if isinstance(part, Module) and part not in found
                 )
-        self.state = state.with_module(module, new)
+        found.extend(
+            other for other, _ in state.modules.items() if other not in found and _held_by(other, module)
+        )
+        return found
 
 
 def path_of(thing: Thing) -> Path | None:

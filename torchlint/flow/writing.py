@@ -53,6 +53,7 @@ class Writing:
         lives_on = not isinstance(thing, Tensor) or thing.holder is not None or path_of(thing) is not None
         if inside and (lives_on or Grad.YES in facts.grad):
             walk.tell(Escaped(inside, site, "is an update of tensors that live on"))
+        walk.records.updates |= lives_on and not walk.now().regions
         path = path_of(thing)
         for storage in facts.storages:
             path = path or path_of(storage)
