@@ -302,7 +302,8 @@ def _collect_class(node: ast.ClassDef, skeleton: Skeleton) -> None:
         for item in node.body
         if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
     }
-    bases = tuple(name for base in node.bases if (name := dotted(base)) is not None)
+    heads = [base.value if isinstance(base, ast.Subscript) else base for base in node.bases]  # Base[T]
+    bases = tuple(name for base in heads if (name := dotted(base)) is not None)
     skeleton.classes[node.name] = ClassOutline(node.name, bases, methods, node)
 
 

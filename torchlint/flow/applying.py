@@ -23,7 +23,7 @@ from torchlint.flow.summary import (
     TensorShape,
     settles,
 )
-from torchlint.flow.things import NOTHING, Container, Instance, Manager, Module, Opaque, Thing, Value, widen
+from torchlint.flow.things import NOTHING, Container, Instance, Module, Opaque, Restorer, Thing, Value, widen
 from torchlint.flow.walk import tensors
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Applying:
         if walk.state is None:
             return NOTHING
         if summary.yielded is not None:
-            return frozenset((walk.things.make(Manager, (node, "manager"), "", after, after=after),))
+            return frozenset((walk.things.make(Restorer, (node, "restorer"), "", after, after=after),))
         state = walk.now()
         if state.regions and (summary.runs or (not discarded and _gives_tensor(summary.returns))):
             walk.tell(Computed(state.born, walk.site(node)))

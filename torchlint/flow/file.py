@@ -271,12 +271,12 @@ def _summary_of(definition: Definition, walk: Walk) -> Summary:
         frozenset(records.logs),
         frozenset(records.keeps),
         records.updates,
-        _modes(records.yielded) if records.yielded is not None and _is_manager(definition) else None,
+        _modes(records.yielded) if records.yielded is not None and _is_context(definition) else None,
         records.enables,
     )
 
 
-def _is_manager(definition: Definition) -> bool:
+def _is_context(definition: Definition) -> bool:
     return any(
         (dotted(item) or "").rpartition(".")[2] == "contextmanager" for item in definition.node.decorator_list
     )

@@ -8,72 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow.conditions import constant_truth
+from torchlint.flow.expressions import Expressions
 from torchlint.flow.state import State, join
-from torchlint.flow.things import Value
 
 if TYPE_CHECKING:
     from torchlint.flow.walk import Walk
 
 _ROUNDS = 8  # a chain of more places than this, each copied from the next, is not followed to its end
-
-
-@dataclass(frozen=True, slots=True)
-class Entered:
-    """What the context managers of a with statement do on the way out."""
-
-    left: Callable[[State], State]
-    swallows: bool  # an exception may end the block and go no further
-
-
-class Expressions(Protocol):
-    """What the interpreter asks of whoever knows expressions."""
-
-    def evaluate(self, node: cst.BaseExpression) -> Value:
-        """The value of an expression; the state moves on."""
-
-    def assign(self, target: cst.BaseExpression, value: Value, source: cst.BaseExpression | None) -> None:
-        """Bind a target."""
-
-    def augment(self, node: cst.AugAssign) -> None:
-        """An augmented assignment."""
-
-    def truth(self, node: cst.BaseExpression) -> bool | None:
-        """The truth of a condition that was just evaluated; None where it has to be run."""
-
-    def narrow(self, node: cst.BaseExpression, *, holds: bool) -> None:
-        """Take in what a condition says of the path on which it holds, or does not."""
-
-    def bind_pattern(self, pattern: cst.CSTNode, value: Value) -> None:
-        """Bind the names of a match pattern."""
-
-    def element(self, value: Value, node: cst.CSTNode) -> Value:
-        """What one round of iteration over a value gives."""
-
-    def runs_at_least_once(self, node: cst.BaseExpression, value: Value) -> bool:
-        """Whether iterating over this expression surely has a first round."""
-
-    def enter(self, node: cst.With) -> Entered:
-        """Evaluate the items of a with statement and enter them."""
-
-    def leave(self, node: cst.With) -> None:
-        """Leave them on the normal path."""
-
-    def define(self, node: cst.FunctionDef) -> None:
-        """A nested function is defined."""
-
-    def bind_import(self, node: cst.Import | cst.ImportFrom) -> None:
-        """An import binds names."""
-
-    def discard(self, node: cst.Expr) -> None:
-        """An expression stands alone as a statement."""
-
-    def returned(self, value: Value, node: cst.CSTNode) -> None:
-        """A value leaves the function."""
 
 
 class Interpreter:
@@ -392,12 +338,3 @@ class Interpreter:
     def _import(self, node: cst.CSTNode) -> None:
         assert isinstance(node, cst.Import | cst.ImportFrom)
         self._expressions.bind_import(node)
-
-
-def constant_truth(node: cst.BaseExpression) -> bool | None:
-    """The truth of `True`, `False`, `1`, `0`; None for anything that has to be run."""
-    if isinstance(node, cst.Name):
-        return {"True": True, "False": False, "None": False}.get(node.value)
-    if isinstance(node, cst.Integer):
-        return node.evaluated_value != 0
-    return None

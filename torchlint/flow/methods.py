@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.arguments import Arguments
-from torchlint.flow.domain import Grad, Mode
-from torchlint.flow.events import Escaped
+from torchlint.flow.domain import Grad, GradMode, Mode
+from torchlint.flow.events import Escaped, Read
 from torchlint.flow.state import ModuleFacts, TensorFacts
 from torchlint.flow.things import NOTHING, Dotted, Module, Opaque, Plain, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import tensors
@@ -96,7 +96,7 @@ class Methods:
             case "read" if not arguments.positional:
                 assert isinstance(node.func, cst.Attribute)
                 place = "" if walk.rehearsing else walk.text(node.func.value)
-                return self._values.read(thing, node, place)
+                return self._read(thing, node, place)
             case "backward":
                 retains = (
                     arguments.constant("retain_graph") is True or arguments.constant("create_graph") is True
@@ -135,6 +135,18 @@ class Methods:
                 running.restore(thing, remembered, node)
             else:
                 self._walk.set_mode(thing, Mode.UNKNOWN, None)
+
+    def _read(self, thing: Thing, node: cst.Call, place: str) -> Value:
+        """`.item()` of a tensor."""
+        assert isinstance(node.func, cst.Attribute)
+        walk = self._walk
+        facts = walk.now().tensor(thing)
+        site = walk.site(node)
+        self._autograd.leave_regions([thing], node, recorded=False)
+        if facts.grad is not Grad.NO:
+            walk.records.asks_grad_mode |= GradMode.CALLER in walk.now().grad_mode
+            walk.tell(Read(site, walk.site(node.func.value), place, facts.grad))
+        return walk.things.scalar(Plain.NUMBER, reads=frozenset((site,)))
 
     def _cast(self, node: cst.Call) -> None:
         walk = self._walk

@@ -9,7 +9,7 @@ import libcst as cst
 
 from torchlint.flow.domain import GradMode
 from torchlint.flow.events import EnterRegion, Escaped, LeaveRegion, Region
-from torchlint.flow.things import Dotted, Manager, Switch, Value
+from torchlint.flow.things import Dotted, Restorer, Switch, Value
 from torchlint.tables.effects import effect
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Switches:
         self._walk = walk
         self._regions: dict[cst.CSTNode, Region] = {}
         self._entered: dict[cst.With, list[Region]] = {}
-        self._managers: dict[cst.With, list[Manager]] = {}
+        self._restorers: dict[cst.With, list[Restorer]] = {}
 
     def made(
         self, detail: str, dotted: str, arguments: Arguments, node: cst.Call, *, discarded: bool
@@ -54,7 +54,7 @@ class Switches:
         walk = self._walk
         if walk.state is None:
             return value
-        self._managers.setdefault(node, []).extend(thing for thing in value if isinstance(thing, Manager))
+        self._restorers.setdefault(node, []).extend(thing for thing in value if isinstance(thing, Restorer))
         switches = [thing for thing in value if isinstance(thing, Switch)]
         bare = [thing for thing in value if isinstance(thing, Dotted)]
         if not switches or bare:
@@ -76,8 +76,8 @@ class Switches:
         return value
 
     def on_exit(self, node: cst.With) -> Callable[[State], State]:
-        """What the managers of this source do to modes when the block is left, on any path."""
-        after = [pair for manager in self._managers.pop(node, []) for pair in manager.after]
+        """What the context managers of this source do to modes when the block is left, on any path."""
+        after = [pair for restorer in self._restorers.pop(node, []) for pair in restorer.after]
 
         def left(state: State) -> State:
             for module, facts in after:

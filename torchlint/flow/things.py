@@ -137,7 +137,7 @@ class Bound(Thing):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Manager(Thing):
+class Restorer(Thing):
     """A context manager of this source, entered: the modes that modules have after it."""
 
     after: tuple[tuple[Thing, ModuleFacts], ...] = ()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow.conditions import Conditions, constant_truth
 from torchlint.flow.displays import Displays
-from torchlint.flow.domain import Grad, GradMode, Mode
-from torchlint.flow.events import Escaped, Read
-from torchlint.flow.interpreter import Entered, constant_truth
+from torchlint.flow.events import Escaped
+from torchlint.flow.expressions import Entered
 from torchlint.flow.places import Places
 from torchlint.flow.state import join
 from torchlint.flow.targets import Targets
@@ -26,7 +25,6 @@ from torchlint.flow.things import (
     Plain,
     Scalar,
     Tensor,
-    Thing,
     Value,
     widen,
 )
@@ -72,6 +70,7 @@ class Values:
         self.calls: Calls
         self.targets = Targets(walk, autograd, places, self)
         self.displays = Displays(walk, self)
+        self._conditions = Conditions(walk, places, self)
         self._table: dict[type[cst.CSTNode], Callable[..., Value]] = {
             cst.Name: self._name,
             cst.Attribute: self._attribute,
@@ -152,19 +151,16 @@ class Values:
         return widen(found, lambda: walk.opaque((node, "element"))) or walk.unknown(node, role="element")
 
     def truth(self, node: cst.BaseExpression) -> bool | None:
-        """Literals; and `isinstance(net, nn.Module)` holds for what is known to be one."""
-        match node:
-            case cst.Call(
-                func=cst.Name("isinstance"), args=[cst.Arg(value=cst.Name(name)), cst.Arg(value=kind)]
-            ):
-                dotted = [thing.name for thing in self.evaluate(kind) if isinstance(thing, Dotted)]
-                if dotted == ["torch.nn.Module"]:
-                    held = self._places.name(name)
-                    for thing in held:
-                        self._walk.believe_module(thing)
-                    if held and all(isinstance(thing, Module) for thing in held):
-                        return True
-        return constant_truth(node)
+        """The truth of a condition, where it is known."""
+        return self._conditions.truth(node)
+
+    def narrow(self, node: cst.BaseExpression, *, holds: bool) -> None:
+        """Take in what a condition says."""
+        self._conditions.narrow(node, holds=holds)
+
+    def bind_pattern(self, pattern: cst.CSTNode, value: Value) -> None:
+        """Bind the names of a match pattern."""
+        self._conditions.bind_pattern(pattern, value)
 
     def runs_at_least_once(self, node: cst.BaseExpression, value: Value) -> bool:
         """`range(3)`, and a container that is known to hold a first element."""
@@ -174,66 +170,8 @@ class Values:
         state = self._walk.state
         return bool(value) and state is not None and all("[0]" in state.slots(thing) for thing in value)
 
-    def narrow(self, node: cst.BaseExpression, *, holds: bool) -> None:
-        """`net is None`, `not net`: where that holds, there is no module whose mode could matter."""
-        walk = self._walk
-        while isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
-            node, holds = node.expression, not holds
-        match node:
-            case cst.Comparison(
-                left=subject, comparisons=[cst.ComparisonTarget(operator, cst.Name("None"))]
-            ) if isinstance(operator, cst.Is | cst.IsNot):
-                absent = holds is isinstance(operator, cst.Is)
-            case cst.Name() | cst.Attribute():
-                subject, absent = node, not holds
-            case _:
-                return
-        if walk.state is None or not absent or not isinstance(subject, cst.Name | cst.Attribute):
-            return
-        for thing in self.evaluate(subject):
-            if isinstance(thing, Module):
-                for part in walk.parts(thing):
-                    facts = walk.now().module(part)
-                    walk.state = walk.now().with_module(part, replace(facts, mode=Mode(0)))
-
-    def bind_pattern(self, pattern: cst.CSTNode, value: Value) -> None:
-        """Bind the names of a match pattern to the parts of the subject that they stand for."""
-        match pattern:
-            case cst.MatchAs():
-                if pattern.pattern is not None:
-                    self.bind_pattern(pattern.pattern, value)
-                if pattern.name is not None:
-                    self.assign(pattern.name, value, None)
-            case cst.MatchOr():
-                for choice in pattern.patterns:
-                    self.bind_pattern(choice.pattern, value)
-            case cst.MatchList() | cst.MatchTuple():
-                for number, element in enumerate(pattern.patterns):
-                    if isinstance(element, cst.MatchStar):
-                        if element.name is not None:
-                            self.assign(element.name, self._part(value, "[*]"), None)
-                    else:
-                        self.bind_pattern(element.value, self._part(value, f"[{number}]"))
-            case cst.MatchMapping():
-                for entry in pattern.elements:
-                    key = next(
-                        (thing for thing in self.evaluate(entry.key) if isinstance(thing, Scalar)), None
-                    )
-                    slot = f"[{key.constant!r}]" if key is not None and key.constant is not None else "[*]"
-                    self.bind_pattern(entry.pattern, self._part(value, slot))
-            case cst.MatchClass():
-                for positional in pattern.patterns:
-                    self.bind_pattern(
-                        positional.value, value if len(pattern.patterns) == 1 else self._part(value, "[*]")
-                    )
-                for keyword in pattern.kwds:
-                    self.bind_pattern(keyword.pattern, self._part(value, f".{keyword.key.value}"))
-
     def _is(self, node: cst.BaseExpression, dotted: str) -> bool:
         return any(isinstance(thing, Dotted) and thing.name == dotted for thing in self.evaluate(node))
-
-    def _part(self, value: Value, slot: str) -> Value:
-        return NOTHING.union(*(self._places.slot(thing, slot) for thing in value))
 
     def enter(self, node: cst.With) -> Entered:
         """Evaluate the items of a with statement and enter them."""
@@ -451,15 +389,3 @@ class Values:
 
     def _number(self, constant: object) -> Value:
         return self._walk.things.scalar(Plain.NUMBER, constant=constant)
-
-    def read(self, thing: Thing, node: cst.Call, place: str) -> Value:
-        """`.item()` of a tensor."""
-        assert isinstance(node.func, cst.Attribute)
-        walk = self._walk
-        facts = walk.now().tensor(thing)
-        site = walk.site(node)
-        self._autograd.leave_regions([thing], node, recorded=False)
-        if facts.grad is not Grad.NO:
-            walk.records.asks_grad_mode |= GradMode.CALLER in walk.now().grad_mode
-            walk.tell(Read(site, walk.site(node.func.value), place, facts.grad))
-        return walk.things.scalar(Plain.NUMBER, reads=frozenset((site,)))

@@ -1,0 +1,105 @@
+"""Conditions and patterns: what they say of the path on which they hold, and the names they bind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from torchlint.flow.domain import Mode
+from torchlint.flow.things import NOTHING, Dotted, Module, Scalar, Value
+
+if TYPE_CHECKING:
+    from torchlint.flow.places import Places
+    from torchlint.flow.values import Values
+    from torchlint.flow.walk import Walk
+
+
+class Conditions:
+    """The conditions of one walk."""
+
+    def __init__(self, walk: Walk, places: Places, values: Values) -> None:
+        self._walk = walk
+        self._places = places
+        self._values = values
+
+    def truth(self, node: cst.BaseExpression) -> bool | None:
+        """Literals; and `isinstance(net, nn.Module)` holds for what is known to be one."""
+        match node:
+            case cst.Call(
+                func=cst.Name("isinstance"), args=[cst.Arg(value=cst.Name(name)), cst.Arg(value=kind)]
+            ):
+                dotted = [thing.name for thing in self._values.evaluate(kind) if isinstance(thing, Dotted)]
+                if dotted == ["torch.nn.Module"]:
+                    held = self._places.name(name)
+                    for thing in held:
+                        self._walk.believe_module(thing)
+                    if held and all(isinstance(thing, Module) for thing in held):
+                        return True
+        return constant_truth(node)
+
+    def narrow(self, node: cst.BaseExpression, *, holds: bool) -> None:
+        """`net is None`, `not net`: where that holds, there is no module whose mode could matter."""
+        walk = self._walk
+        while isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
+            node, holds = node.expression, not holds
+        match node:
+            case cst.Comparison(
+                left=subject, comparisons=[cst.ComparisonTarget(operator, cst.Name("None"))]
+            ) if isinstance(operator, cst.Is | cst.IsNot):
+                absent = holds is isinstance(operator, cst.Is)
+            case cst.Name() | cst.Attribute():
+                subject, absent = node, not holds
+            case _:
+                return
+        if walk.state is None or not absent or not isinstance(subject, cst.Name | cst.Attribute):
+            return
+        for thing in self._values.evaluate(subject):
+            if isinstance(thing, Module):
+                for part in walk.parts(thing):
+                    facts = walk.now().module(part)
+                    walk.state = walk.now().with_module(part, replace(facts, mode=Mode(0)))
+
+    def bind_pattern(self, pattern: cst.CSTNode, value: Value) -> None:
+        """Bind the names of a match pattern to the parts of the subject that they stand for."""
+        match pattern:
+            case cst.MatchAs():
+                if pattern.pattern is not None:
+                    self.bind_pattern(pattern.pattern, value)
+                if pattern.name is not None:
+                    self._values.targets.assign(pattern.name, value, None)
+            case cst.MatchOr():
+                for choice in pattern.patterns:
+                    self.bind_pattern(choice.pattern, value)
+            case cst.MatchList() | cst.MatchTuple():
+                for number, element in enumerate(pattern.patterns):
+                    if isinstance(element, cst.MatchStar):
+                        if element.name is not None:
+                            self._values.targets.assign(element.name, self._part(value, "[*]"), None)
+                    else:
+                        self.bind_pattern(element.value, self._part(value, f"[{number}]"))
+            case cst.MatchMapping():
+                for entry in pattern.elements:
+                    keys = [thing for thing in self._values.evaluate(entry.key) if isinstance(thing, Scalar)]
+                    slot = f"[{keys[0].constant!r}]" if keys and keys[0].constant is not None else "[*]"
+                    self.bind_pattern(entry.pattern, self._part(value, slot))
+            case cst.MatchClass():
+                for positional in pattern.patterns:
+                    self.bind_pattern(
+                        positional.value, value if len(pattern.patterns) == 1 else self._part(value, "[*]")
+                    )
+                for keyword in pattern.kwds:
+                    self.bind_pattern(keyword.pattern, self._part(value, f".{keyword.key.value}"))
+
+    def _part(self, value: Value, slot: str) -> Value:
+        return NOTHING.union(*(self._places.slot(thing, slot) for thing in value))
+
+
+def constant_truth(node: cst.BaseExpression) -> bool | None:
+    """The truth of `True`, `False`, `1`, `0`; None for anything that has to be run."""
+    if isinstance(node, cst.Name):
+        return {"True": True, "False": False, "None": False}.get(node.value)
+    if isinstance(node, cst.Integer):
+        return node.evaluated_value != 0
+    return None
