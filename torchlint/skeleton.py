@@ -76,7 +76,7 @@ class Construct:
 UNREADABLE = object()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClassOutline:
     """A class: its bases as written, its methods, and what its body says about its attributes."""
 
@@ -85,17 +85,22 @@ class ClassOutline:
     methods: dict[str, Definition]
     node: ast.ClassDef = field(repr=False)
 
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of the class."""
+        return tuple(ast.walk(self.node))
+
     def attributes(self) -> dict[str, list[object]]:
         """For each `self.x = …` in any method, the constructs and literals assigned."""
         found: dict[str, list[object]] = {}
-        for target, value in _self_assignments(self.node):
+        for target, value in _self_assignments(self.nodes):
             found.setdefault(target, []).append(construct(value))
         return found
 
     def attribute_uses(self) -> dict[str, set[str]]:
         """For each `self.x`, the methods called on it; `()` where it is called itself."""
         found: dict[str, set[str]] = {}
-        for node in ast.walk(self.node):
+        for node in self.nodes:
             if not isinstance(node, ast.Call):
                 continue
             if (name := self_attribute(node.func)) is not None:
@@ -108,7 +113,7 @@ class ClassOutline:
 
     def calls(self) -> Iterator[Construct]:
         """Every call in the class body."""
-        for node in ast.walk(self.node):
+        for node in self.nodes:
             if isinstance(node, ast.Call):
                 made = construct(node)
                 if isinstance(made, Construct):
@@ -116,7 +121,7 @@ class ClassOutline:
 
     def mentions_training(self) -> bool:
         """Whether a method reads `self.training`."""
-        return any(self_attribute(node) == "training" for node in ast.walk(self.node))
+        return any(self_attribute(node) == "training" for node in self.nodes)
 
 
 @dataclass
@@ -312,8 +317,8 @@ def _blank(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, skeleton
     skeleton.blanked.append((first, node.end_lineno or node.lineno, node.col_offset))
 
 
-def _self_assignments(node: ast.ClassDef) -> Iterator[tuple[str, ast.expr | None]]:
-    for item in ast.walk(node):
+def _self_assignments(nodes: tuple[ast.AST, ...]) -> Iterator[tuple[str, ast.expr | None]]:
+    for item in nodes:
         if isinstance(item, ast.Assign):
             for target in item.targets:
                 if (name := self_attribute(target)) is not None:

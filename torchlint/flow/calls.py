@@ -36,7 +36,7 @@ from torchlint.flow.things import (
 )
 from torchlint.flow.walk import Walk, path_of
 from torchlint.names import canonical
-from torchlint.tables import Result, module, op
+from torchlint.tables import Op, Result, module, op
 from torchlint.tables.effects import effect, says
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class Calls:
             operation = op(name)
             if operation is not None:
                 return self._autograd.apply(
-                    operation, arguments, node, method=False, place=self._target(node)
+                    operation, arguments, node, method=False, place=self._target(operation, node)
                 )
         return self.strangers.call(name, arguments, node, discarded=discarded)
 
@@ -282,7 +282,11 @@ class Calls:
                 return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
         if operation is not None:
             return self._autograd.apply(
-                operation, arguments.behind(frozenset((thing,))), node, method=True, place=self._target(node)
+                operation,
+                arguments.behind(frozenset((thing,))),
+                node,
+                method=True,
+                place=self._target(operation, node),
             )
         if isinstance(thing, Opaque):
             held = [item for item in self._places.slot(thing, f".{name}") if isinstance(item, Module)]
@@ -316,8 +320,11 @@ class Calls:
             self._own_method(found[1], made, arguments, node, discarded=False)
         return frozenset((made,))
 
-    def _target(self, node: cst.Call) -> str:
-        """How the source spells what an in-place call writes."""
+    def _target(self, operation: Op, node: cst.Call) -> str:
+        """How the source spells what an in-place call writes; empty where it writes nothing."""
+        named = {argument.keyword.value for argument in node.args if argument.keyword is not None}
+        if operation.writes is None and not named & {"out", "inplace"}:
+            return ""
         if isinstance(node.func, cst.Attribute) and not node.func.attr.value.endswith("__"):
             receiver = node.func.value
             if isinstance(receiver, cst.Name) and self._walk.file.imports.resolve(receiver.value) is None:

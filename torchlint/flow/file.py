@@ -98,22 +98,27 @@ class FileFlow:
                     return True
         return False
 
-    def order(self, wanted: Iterable[str]) -> list[str]:
-        """The units to play for these: callers before what they call, where the callee asks."""
+    def order(self, wanted: Iterable[str], *, every: bool = False) -> list[str]:
+        """The units to play for these: callers before what they call, where the callee asks.
+
+        Unless `every` is wanted, those in which no rule could hear anything are left out.
+        """
         ordered: list[str] = []
         seen: set[str] = set()
+        asked: set[str] = set()
 
         def visit(qualname: str) -> None:
             if qualname in seen:
                 return
             seen.add(qualname)
             for caller in self._callers(qualname):
+                asked.add(caller)
                 visit(caller)
             ordered.append(qualname)
 
         for qualname in wanted:
             visit(qualname)
-        return ordered
+        return [name for name in ordered if every or name in asked or self._records[name].eventful]
 
     def play(self, qualname: str, listener: Listener, probe: Probe | None = None) -> None:
         """Walk a unit aloud; `probe` is asked after each of its statements."""

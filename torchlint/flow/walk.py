@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
-from torchlint.flow.events import Event, Logged, Region, Site
+from torchlint.flow.events import EnterRegion, Event, Forward, Logged, Read, Region, Site
 from torchlint.flow.state import UNSET, ModuleFacts, State, TensorFacts
 from torchlint.flow.summary import Path, Run
 from torchlint.flow.things import Module, Opaque, Scalar, Tensor, Thing, Things, Value
@@ -47,6 +47,7 @@ class Records:
         self.keeps: set[Path] = set()
         self.returned: Value = frozenset()
         self.yields = False
+        self.eventful = False  # there was something for a rule to hear, or a write
         self.yielded: State | None = None
         self.enables = False
         self.updates = False  # tensors that live on are written
@@ -100,6 +101,7 @@ class Walk:
 
     def tell(self, event: Event) -> None:
         """Let the rules hear an event, unless this is a rehearsal."""
+        self.records.eventful |= isinstance(event, EnterRegion | Forward | Read)
         if not self.rehearsing and self._listener is not None:
             self._listener(event)
 

@@ -31,6 +31,7 @@ class Writing:
         """Write a tensor in place: what was saved of its storage is stale."""
         walk = self._walk
         site = walk.site(node)
+        walk.records.eventful = True
         certain = len(target) == 1
         for thing in tensors(target):
             state = walk.now()
