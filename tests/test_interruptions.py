@@ -30,9 +30,21 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
         assert process.wait(60) == 1
 
 
+def heed_interrupts() -> None:
+    # A shell's background job, such as a CI run may be, is born with the signal ignored.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*arguments: str, cwd: Path) -> subprocess.Popen[bytes]:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command(*arguments), cwd=cwd, env=environment(), start_new_session=True, **pipes)
+    return subprocess.Popen(
+        command(*arguments),
+        cwd=cwd,
+        env=environment(),
+        start_new_session=True,
+        preexec_fn=heed_interrupts,
+        **pipes,
+    )
 
 
 def once_it_is_read(pipe: Path, process: subprocess.Popen[bytes]) -> int:

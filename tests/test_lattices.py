@@ -26,12 +26,12 @@ from torchlint.units import Unit
 
 UNIT = Unit(None, cst.Module(body=[]), 0)
 SITES = tuple(Site(UNIT, cst.Name(f"n{number}")) for number in range(5))
-TENSORS = tuple(Tensor(number, f"t{number}") for number in range(4))
-OUTER = Module("outer", "outer")
-MIDDLE = Module("middle", "outer.middle", parent=OUTER)
-INNER = Module("inner", "outer.middle.inner", parent=MIDDLE)
-MODULES = (OUTER, MIDDLE, INNER, Module("other", "other"))
-BUILT = Module("built", "built", built=SITES[0])
+TENSORS = tuple(Tensor(number, f"t{number}", number) for number in range(4))
+OUTER = Module("outer", "outer", 10)
+MIDDLE = Module("middle", "outer.middle", 11, parent=OUTER)
+INNER = Module("inner", "outer.middle.inner", 12, parent=MIDDLE)
+MODULES = (OUTER, MIDDLE, INNER, Module("other", "other", 13))
+BUILT = Module("built", "built", 14, built=SITES[0])
 REGIONS = tuple(
     Region(site, site, GradMode.NO_GRAD, "torch.no_grad()", "torch.no_grad", None, "with")
     for site in SITES[:3]

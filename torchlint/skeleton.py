@@ -36,6 +36,13 @@ class Definition:
         return any(dotted(item) == "staticmethod" for item in self.node.decorator_list)
 
     @property
+    def is_abstract(self) -> bool:
+        """Whether a subclass has to say what it does."""
+        return any(
+            (dotted(item) or "").rpartition(".")[2] == "abstractmethod" for item in self.node.decorator_list
+        )
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the positional parameters, in order."""
         arguments = self.node.args

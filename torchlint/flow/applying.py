@@ -81,7 +81,7 @@ class Applying:
             walk.tell(Computed(state.born, walk.site(node)))
         saved = frozenset(
             storage
-            for path in summary.saves
+            for path in sorted(summary.saves)
             for thing in tensors(self._resolve(path, bound))
             for storage in state.tensor(thing).storages
         )
@@ -93,7 +93,7 @@ class Applying:
         """Write down what this caller has set up, for when the callee is walked."""
         walk = self._walk
         modules: list[tuple[Path, ModuleFacts]] = []
-        for path in summary.asks | {run.path for run in summary.runs}:
+        for path in sorted(summary.asks | {run.path for run in summary.runs}):
             for thing in self._resolve(path, bound):
                 if isinstance(thing, Module):
                     facts = walk.now().module(thing)
@@ -147,19 +147,19 @@ class Applying:
             for holder in self._resolve(path[:-1], bound):
                 value = self._shape(shape, _Made(bound, node), ".".join(path))
                 walk.state = walk.now().with_slot(holder, path[-1], value)
-        for path in summary.writes:
+        for path in sorted(summary.writes):
             value = self._resolve(path, bound)
             place = next((thing.place for thing in value if thing.place), path[0])
             self._autograd.writing.write(value, node, self._spelled(definition, path, node) or place)
-        for path in summary.backwards:
+        for path in sorted(summary.backwards):
             self._autograd.backward(self._resolve(path, bound), node)
-        for path in summary.logs:
+        for path in sorted(summary.logs):
             self._places.log(self._resolve(path, bound), node)
         if summary.enables and walk.state is not None and walk.now().regions:
             walk.tell(Escaped(walk.now().born, walk.site(node), "gradients are enabled inside"))
         if summary.updates and walk.state is not None and walk.now().regions:
             walk.tell(Escaped(walk.now().born, walk.site(node), "is an update of tensors that live on"))
-        for path in summary.keeps:
+        for path in sorted(summary.keeps):
             self._places.keep(NOTHING, self._resolve(path, bound), node, anyway=True)
 
     def _spelled(self, definition: Definition, path: Path, node: cst.Call) -> str:
@@ -211,10 +211,12 @@ class Applying:
                     )
                 )
             case TensorShape():
-                operands = [thing for path in shape.sources for thing in tensors(self._resolve(path, bound))]
+                operands = [
+                    thing for path in sorted(shape.sources) for thing in tensors(self._resolve(path, bound))
+                ]
                 modules = [
                     thing
-                    for path in shape.modules
+                    for path in sorted(shape.modules)
                     for thing in self._resolve(path, bound)
                     if isinstance(thing, Module)
                 ]

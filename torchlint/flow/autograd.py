@@ -159,6 +159,9 @@ class Autograd:
             frozenset(operands) if summing else frozenset(),
             modules.union(*(item.modules for item in carrying)),
         )
+        if walk.made.get(tensor) == walk.turn:
+            new = new.join(state.tensor(tensor))  # one expression, several things: each gives its part
+        walk.made[tensor] = walk.turn
         walk.state = state.with_tensor(tensor, new)
         return frozenset((tensor,))
 

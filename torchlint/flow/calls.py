@@ -200,7 +200,9 @@ class Calls:
                 return self._module_method(thing, name, arguments, node, discarded=discarded)
             case Tensor() | Opaque():
                 return self._tensor_method(thing, name, arguments, node, discarded=discarded)
-            case Container() | Scalar() if known is not None:
+            case Scalar() if known is not None and known.kind in ("text", "log", "each"):
+                return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
+            case Container() if known is not None:
                 return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
             case Scalar():
                 return walk.things.scalar(thing.kind, reads=thing.reads)

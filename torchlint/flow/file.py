@@ -153,7 +153,7 @@ class FileFlow:
             if evidence.size() == before:
                 break
         self._records[qualname] = walk.records
-        if definition is None:
+        if definition is None or definition.is_abstract:
             return UNKNOWN_SUMMARY
         return _summary_of(definition, walk)
 

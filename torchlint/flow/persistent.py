@@ -51,9 +51,9 @@ class PersistentMap(Generic[K, V]):
         if self is other:
             return self
         if self._base is other._base:
-            keys = self._delta.keys() | other._delta.keys()
+            keys = {**self._delta, **other._delta}
         else:
-            keys = self._base.keys() | self._delta.keys() | other._base.keys() | other._delta.keys()
+            keys = {**self._base, **self._delta, **other._base, **other._delta}
         changed: dict[K, V] = {}
         for key in keys:
             mine, theirs = self.get(key), other.get(key)

@@ -23,10 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Thing:
-    """Something a place holds; `key` names it, `place` is how the source spells it."""
+    """Something a place holds; `key` names it, `place` is how the source spells it.
+
+    `serial` counts the things of a walk. It is the hash too, so that sets of things are gone
+    through in the same order in every run, whatever the addresses.
+    """
 
     key: object
     place: str
+    serial: int
+
+    def __hash__(self) -> int:
+        return self.serial
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,7 +179,7 @@ class Things:
         full = (make, key, variant)
         thing = self._made.get(full)
         if thing is None:
-            thing = self._made[full] = make(key, place, **facts)
+            thing = self._made[full] = make(key, place, len(self._made), **facts)
         return thing  # type: ignore[return-value]
 
     def scalar(self, kind: Plain, *, reads: frozenset[Site] = frozenset(), constant: object = None) -> Value:

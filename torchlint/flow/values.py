@@ -108,6 +108,7 @@ class Values:
         """The value of an expression; the state moves on."""
         if self._walk.state is None:
             return NOTHING
+        self._walk.turn += 1
         handler = self._table.get(type(node))
         return handler(node) if handler is not None else self._walk.unknown(node)
 

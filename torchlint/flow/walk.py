@@ -86,6 +86,8 @@ class Walk:
         self.rehearsing = 0 if listener else 1
         self.outer_names: set[str] = set()  # declared global or nonlocal in what is being walked
         self.called_names: dict[Thing, set[str]] = {}  # the local names that a module was bound to
+        self.turn = 0  # counts evaluations of expressions
+        self.made: dict[Thing, int] = {}  # the turn in which a tensor was made last
         self.known_regions: list[Region] = []
         self._listener = listener
         self.probe: Callable[[cst.CSTNode], None] | None = None  # asked after each statement that is told
