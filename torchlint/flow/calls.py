@@ -12,6 +12,7 @@ from torchlint.flow.autograd import Autograd
 from torchlint.flow.closures import Closures
 from torchlint.flow.domain import Mode
 from torchlint.flow.effects import Effects
+from torchlint.flow.events import Escaped
 from torchlint.flow.methods import MODULE_EFFECTS, TENSOR_EFFECTS, Methods
 from torchlint.flow.places import Places
 from torchlint.flow.running import Running, is_module_like
@@ -177,6 +178,8 @@ class Calls:
         walk = self._walk
         itself = frozenset((thing,))
         known = effect(f".{name}")
+        if known is not None and known.kind == "grad_only" and walk.now().regions:
+            walk.tell(Escaped(walk.now().born, walk.site(node), "does not work in inference mode"))
         match thing:
             case Dotted():
                 full = canonical(f"{thing.name}.{name}")
