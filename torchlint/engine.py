@@ -168,12 +168,22 @@ def _unique(findings: list[Finding]) -> list[Finding]:
 
 def _diagnostic(source: Source, flow: FileFlow, finding: Finding) -> Diagnostic:
     site = finding.site
-    notes = tuple(Note(text, place.unit.span(place.node)) for text, place in finding.notes)
-    fix = _fix(source, flow, finding.cure) if finding.cure is not None else None
     span = site.unit.span(site.node)
+    notes = tuple(
+        note
+        for text, place in finding.notes
+        if not _covers((note := Note(text, place.unit.span(place.node))).span, span)
+    )
+    fix = _fix(source, flow, finding.cure) if finding.cure is not None else None
     return Diagnostic(
         source.filename, span, finding.code, finding.name, finding.message, finding.help, notes, fix
     )
+
+
+def _covers(outer: Span, inner: Span) -> bool:
+    """Whether a note would only point at the statement that the diagnostic shows anyway."""
+    begin = (outer.start_line, outer.start_column) <= (inner.start_line, inner.start_column)
+    return begin and (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)
 
 
 def _fix(source: Source, flow: FileFlow, cure: Cure) -> Fix | None:

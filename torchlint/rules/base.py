@@ -87,6 +87,7 @@ class Rule:
         cure: Cure | None = None,
         **words: str,
     ) -> None:
-        """Put a finding at a site; `words` fill the braces of `message`."""
+        """Put a finding at a site; `words` fill the braces of `message` and `help`."""
         message = self.message.format(**words)
-        self.findings.append(Finding(self.code, self.name, site, message, self.help, notes, cure))
+        help_ = self.help.format(**words) if self.help is not None else None
+        self.findings.append(Finding(self.code, self.name, site, message, help_, notes, cure))

@@ -16,6 +16,7 @@ class MissingEval(Rule):
     group = Group.SUSPICIOUS
     triggers = ("no_grad", "inference_mode", "set_grad_enabled")
     message = "'{place}' {verb} without gradients in training mode"
+    help = "call '{place}.eval()' before it, and train() again where training goes on"
 
     def __init__(self) -> None:
         super().__init__()

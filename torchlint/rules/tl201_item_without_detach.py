@@ -19,7 +19,7 @@ class ItemWithoutDetach(Rule):
     def __init__(self) -> None:
         super().__init__()
         self._reads: dict[Site, Read] = {}
-        self._logged: set[Site] = set()
+        self._logged: dict[Site, Site] = {}
 
     def visit_Read(self, event: Read) -> None:
         """Keep a read of a tensor that is known to require grad on some path."""
@@ -30,15 +30,18 @@ class ItemWithoutDetach(Rule):
 
     def visit_Logged(self, event: Logged) -> None:
         """Remember whose number was logged."""
-        self._logged |= event.reads
+        for read in event.reads:
+            self._logged.setdefault(read, event.site)
 
     def leave_Unit(self, event: LeaveUnit) -> None:
         """Report the reads whose numbers were logged."""
         for site, read in self._reads.items():
             if site in self._logged:
                 certain = read.grad is Grad.YES
+                notes = (("its number goes to a log here", self._logged[site]),)
                 self.report(
                     site,
+                    notes=notes,
                     cure=_cure(read),
                     place=read.place,
                     verb="still requires" if certain else "may still require",
