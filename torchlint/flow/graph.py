@@ -77,7 +77,7 @@ class Graph:
         old = self.nodes.get(site)
         if old is not None:
             if site in self.reachable(parents | live):
-                node = node.join(old)
+                node = replace(node.join(old), certain=True)
             else:
                 for storage in old.saved:
                     if stale.get((site, storage)):

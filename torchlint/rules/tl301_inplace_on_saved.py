@@ -15,7 +15,7 @@ class InplaceOnSaved(Rule):
     group = Group.CORRECTNESS
     triggers = (r"\w_\(", r"[-+*/%&|^]=", r"\]\s*=[^=]", r"inplace\s*=", r"\bout\s*=")
     message = "'{place}' is written in place after '{op}' saved it, so backward {verb}"
-    help = "make a new tensor instead of writing this one, or clone it before '{op}'"
+    help = "compute a new tensor instead, or write to a clone"
 
     def __init__(self) -> None:
         super().__init__()
