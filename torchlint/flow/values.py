@@ -179,9 +179,7 @@ class Values:
         swallows = False
         for item in node.items:
             value = self.evaluate(item.item)
-            swallows |= any(
-                isinstance(thing, Dotted) and thing.name == "contextlib.suppress" for thing in value
-            )
+            swallows |= isinstance(item.item, cst.Call) and self._is(item.item.func, "contextlib.suppress")
             entered = self.calls.switches.enter(value, item.item, node)
             if item.asname is not None:
                 self.targets.assign(item.asname.name, entered, None)
