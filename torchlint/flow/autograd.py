@@ -192,8 +192,14 @@ class Autograd:
             if not outside:
                 continue
             others = [state.tensor(other) for other in listed if other is not thing]
-            if recorded and any(other.grad is not Grad.NO for other in others):
-                walk.tell(Escaped(outside, walk.site(node), "reaches autograd"))
+            # What was born in the same region carries a graph on another path at most.
+            reaching = frozenset(
+                region
+                for region in outside
+                if any(other.grad is not Grad.NO and region not in other.born for other in others)
+            )
+            if recorded and reaching:
+                walk.tell(Escaped(reaching, walk.site(node), "reaches autograd"))
 
     def _out_of_place(
         self, op: Op, bound: dict[str, Value], operands: list[Thing], arguments: Arguments, node: cst.CSTNode
@@ -228,7 +234,11 @@ class Autograd:
         summing = op.name in _SUMMING
         if op.name in ("mul", "div"):
             # `self.weight * loss`: an attribute of the object is a weight, not a part of the loss.
-            parts = [thing for thing in operands if (path_of(thing) or ("",))[0] != "self"]
+            parts = [
+                value
+                for value in bound.values()
+                if any((path_of(thing) or ("",))[0] != "self" for thing in self._spread(value))
+            ]
             summing = len(parts) == 1
         if op.result is Result.MIXED and op.view is not View.MULTI:
             return self._mixed(op, grad, operands, node, saved=saved, saves_result=saves_result)

@@ -92,8 +92,10 @@ class Strangers:
         if isinstance(thing, Module):
             return value
         known = walk.now().tensor(thing)
-        sure = any(item.grad is Grad.YES for item in facts) and "loss" in says("place", name)
         modules = frozenset(item for item in receiver if isinstance(item, Module))
+        # A loss, or a method of a module, carries on the graph of what it is given.
+        carries = bool(modules) or "loss" in says("place", name)
+        sure = carries and any(item.grad is Grad.YES for item in facts)
         new = TensorFacts(
             Grad.YES if sure and not state.grad_mode.surely_off else known.grad,
             known.storages,
