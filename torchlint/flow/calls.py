@@ -319,11 +319,21 @@ class Calls:
         else:
             made = walk.things.make(Instance, (node, "instance"), "", cls=outline.name)
         found = classes.method(outline.name, "__init__")
-        if (found is not None and not isinstance(made, Module)) or (
-            found is not None and self._applying.sets_modes(found[1])
-        ):
+        if found is None:
+            if isinstance(made, Instance):
+                self._fill(made, arguments)
+        elif isinstance(made, Instance) or self._applying.sets_modes(found[1]):
             self._own_method(found[1], made, arguments, node, discarded=False)
         return frozenset((made,))
+
+    def _fill(self, made: Instance, arguments: Arguments) -> None:
+        """A class without a constructor of its own is mostly a record: it holds what it is given."""
+        state = self._walk.now()
+        for number, value in enumerate(arguments.positional):
+            state = state.with_slot(made, f"[{number}]", value)
+        for name, value in arguments.keywords.items():
+            state = state.with_slot(made, f".{name}", value)
+        self._walk.state = state
 
     def _target(self, operation: Op, node: cst.Call) -> str:
         """How the source spells what an in-place call writes; empty where it writes nothing."""

@@ -208,6 +208,8 @@ class Places:
             path = path_of(thing)
             if path is not None:
                 walk.records.keeps.add(path)
+            elif not walk.now().regions and any(path_of(holder) is not None for holder in where):
+                walk.records.updates = True  # a tensor made here outlives the call
         regions = frozenset(region for region in walk.known_regions if region in born)
         if regions:
             walk.tell(Escaped(regions, walk.site(node), "is stored"))
