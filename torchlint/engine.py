@@ -198,8 +198,6 @@ def _fix(source: Source, flow: FileFlow, cure: Cure) -> Fix | None:
                 return None
             text = text.replace(f"{{{dotted}}}", spelled)
             edits.extend(extra)
-        if change.insert:
-            span = Span.at(span.end_line, span.end_column)
         edits.append(Edit(span, text))
     return Fix(cure.title, tuple(sorted(set(edits))), cure.safe)
 

@@ -87,10 +87,10 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A tensor was turned into a Python number by `.item()`; `receiver` is what stands before it."""
+    """A tensor was turned into a Python number by `.item()`; `method` is the word `item`."""
 
     site: Site
-    receiver: Site
+    method: Site
     place: str
     grad: Grad
 

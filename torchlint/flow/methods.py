@@ -145,7 +145,7 @@ class Methods:
         self._autograd.leave_regions([thing], node, recorded=False)
         if facts.grad is not Grad.NO:
             walk.records.asks_grad_mode |= GradMode.CALLER in walk.now().grad_mode
-            walk.tell(Read(site, walk.site(node.func.value), place, facts.grad))
+            walk.tell(Read(site, walk.site(node.func.attr), place, facts.grad))
         return walk.things.scalar(Plain.NUMBER, reads=frozenset((site,)))
 
     def _cast(self, node: cst.Call) -> None:

@@ -23,11 +23,10 @@ class Group(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Replace the text of a node (`insert=False`) or put text right after it (`insert=True`)."""
+    """Replace the text of a node; parentheses around it stay."""
 
     site: Site
     text: str
-    insert: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,4 +49,5 @@ class ItemWithoutDetach(Rule):
 
 
 def _cure(read: Read) -> Cure:
-    return Cure("put .detach() before .item()", (Change(read.receiver, ".detach()", insert=True),), safe=True)
+    # The word itself is replaced: before it may stand a parenthesis, a comment, the end of a line.
+    return Cure("put .detach() before .item()", (Change(read.method, "detach().item"),), safe=True)
