@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 
 from torchlint.flow.things import NOTHING, Dotted, Plain, Scalar, Tensor, Value
 from torchlint.tables import Argument, Given, Op
-
-_INTEGERS = frozenset(
-    "bool uint8 int8 int16 short int32 int int64 long BoolTensor IntTensor LongTensor".split()  # noqa: SIM905
-)
+from torchlint.tables.effects import says
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +83,4 @@ def is_cast_to_integers(op: Op, arguments: Arguments) -> bool:
     if op.name not in ("to", "type"):
         return False
     names = [thing.name for value in arguments.all() for thing in value if isinstance(thing, Dotted)]
-    return any(name.rpartition(".")[2] in _INTEGERS for name in names)
+    return any("integer" in says("dtype", name.rpartition(".")[2]) for name in names)

@@ -9,18 +9,7 @@ from torchlint.flow.domain import Sensitivity
 from torchlint.names import ImportMap
 from torchlint.skeleton import ClassOutline, Construct, Skeleton
 from torchlint.tables import Answer, Argument, Given, Layer, module
-
-# Bases that are modules although torch.nn does not hold them.
-_MODULE_BASES = frozenset(
-    (
-        "LightningModule",
-        "PreTrainedModel",
-        "ModelMixin",
-        "TorchModelV2",
-        "ScriptModule",
-        "BaseFeaturesExtractor",
-    )
-)
+from torchlint.tables.effects import says
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +56,7 @@ class Classes:
                 if base in self._outlines:
                     continue
                 dotted = self._imports.resolve(base) or base
-                if dotted.startswith("torch.nn.") or dotted.rpartition(".")[2] in _MODULE_BASES:
+                if dotted.startswith("torch.nn.") or "module" in says("base", dotted.rpartition(".")[2]):
                     return True
                 # A base nobody shows, and a forward: torch code has no other use for the word. Or
                 # layers built into the object itself.

@@ -12,7 +12,7 @@ from torchlint.flow.events import Escaped, Read
 from torchlint.flow.state import ModuleFacts, TensorFacts
 from torchlint.flow.things import NOTHING, Dotted, Module, Opaque, Plain, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import tensors
-from torchlint.tables.effects import Effect
+from torchlint.tables.effects import Effect, says
 
 if TYPE_CHECKING:
     from torchlint.flow.autograd import Autograd
@@ -40,8 +40,6 @@ MODULE_EFFECTS = frozenset(
 )
 # Effects that a method has on a tensor, or on something unknown that may be one.
 TENSOR_EFFECTS = frozenset(("read", "backward", "mode", "parameters", "children", "freeze"))
-
-_CASTS = frozenset(("float16", "float32", "float64", "bfloat16", "half", "float", "double"))
 
 
 class Methods:
@@ -189,4 +187,5 @@ def _is_mode_call(arguments: Arguments) -> bool:
 
 
 def _is_dtype(value: Value) -> bool:
-    return any(isinstance(thing, Dotted) and thing.name.rpartition(".")[2] in _CASTS for thing in value)
+    names = [thing.name.rpartition(".")[2] for thing in value if isinstance(thing, Dotted)]
+    return any("float" in says("dtype", name) for name in names)

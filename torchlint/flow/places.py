@@ -41,24 +41,6 @@ if TYPE_CHECKING:
 
 _BUILTINS = frozenset(dir(builtins))
 _CONSTANTS = {"True": True, "False": False}
-_METADATA = frozenset(
-    [
-        "shape",
-        "dtype",
-        "device",
-        "ndim",
-        "layout",
-        "names",
-        "requires_grad",
-        "grad_fn",
-        "is_leaf",
-        "is_cuda",
-        "itemsize",
-        "nbytes",
-        "training",
-        "_version",
-    ]
-)
 # Methods that only a module has, so that calling one on an attribute shows what the attribute is.
 _MODULE_METHODS = frozenset(("eval", "train", "parameters", "named_parameters", "modules", "children"))
 
@@ -138,7 +120,7 @@ class Places:
                 return frozenset((walk.things.make(Bound, key, name, receiver=thing, name=name),))
             case Scalar():
                 return walk.things.scalar(thing.kind, reads=thing.reads)
-            case Tensor() | Opaque() if name in _METADATA:
+            case Tensor() | Opaque() if _is_metadata(name):
                 return walk.things.scalar(Plain.NUMBER)
             case Tensor() if name == "grad":
                 gradient = walk.things.make(Tensor, (thing.key, ".grad"), f"{thing.place}.grad", holder=thing)
@@ -351,3 +333,8 @@ def _constant(value: Value) -> object:
         if isinstance(thing, Scalar):
             return thing.constant
     return None
+
+
+def _is_metadata(name: str) -> bool:
+    known = effect(f".{name}")
+    return known is not None and known.kind == "metadata"

@@ -31,7 +31,7 @@ def effect(name: str) -> Effect | None:
 
 @cache
 def says(what: str, name: str) -> frozenset[str]:
-    """What a name of a `function`, `place` or `callee` says of itself, such as {"evaluation"}."""
+    """What the name of a `function`, `place`, `callee`, `base` or `dtype` says of itself: {"evaluation"}."""
     words = _snake(name)
     return frozenset(kind for kind, pattern in _patterns(what) if pattern.search(words))
 
