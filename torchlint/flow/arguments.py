@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from torchlint.flow.things import NOTHING, Dotted, Plain, Scalar, Tensor, Value
+from torchlint.flow.things import NOTHING, Dotted, Plain, Scalar, Tensor, Value, constant_of
 from torchlint.tables import Argument, Given, Op
 from torchlint.tables.effects import says
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """The arguments of a call, evaluated; `literals` where they are written as such."""
+    """The arguments of a call, evaluated."""
 
     positional: tuple[Value, ...] = ()
     keywords: dict[str, Value] = field(default_factory=dict)
     starred: bool = False
+
+    @classmethod
+    def of(cls, *positional: Value) -> Arguments:
+        """The arguments of a call that the engine makes up."""
+        return cls(positional)
 
     def all(self) -> Iterable[Value]:
         """Every value handed over."""
@@ -32,12 +37,7 @@ class Arguments:
 
     def constant(self, name: str, position: int | None = None) -> object:
         """The literal given for an argument; None where there is none or it is no literal."""
-        value = self.get(name, position)
-        if value is not None and len(value) == 1:
-            (thing,) = value
-            if isinstance(thing, Scalar):
-                return thing.constant
-        return None
+        return constant_of(self.get(name, position) or NOTHING)
 
     def behind(self, receiver: Value) -> Arguments:
         """The same call with a receiver in front."""

@@ -141,9 +141,7 @@ class Autograd:
         nodes: Sites = frozenset()
         if grad is not Grad.NO:
             site = walk.site(node)
-            parents: Sites = frozenset().union(
-                *(state.graph.roots(item.nodes, item.storages) for item in carrying)
-            )
+            parents = self.before(operands)
             kept = set(saved) if grad is Grad.YES else set()
             if saves_result and grad is Grad.YES:
                 kept |= own
@@ -164,6 +162,19 @@ class Autograd:
         walk.made[tensor] = walk.turn
         walk.state = state.with_tensor(tensor, new)
         return frozenset((tensor,))
+
+    def part(self, whole: Thing, node: cst.CSTNode, *, summing: bool = True, several: bool = False) -> Value:
+        """One of the tensors that a structured result holds: as its whole, in a storage of its own."""
+        facts = self._walk.now().tensor(whole)
+        return self.result(node, facts.grad, [whole], born=facts.born, summing=summing, several=several)
+
+    def before(self, operands: Iterable[Thing]) -> Sites:
+        """The operations that a graph made of these operands hangs on."""
+        state = self._walk.now()
+        facts = [state.tensor(thing) for thing in operands]
+        return frozenset().union(
+            *(state.graph.roots(item.nodes, item.storages) for item in facts if item.grad is not Grad.NO)
+        )
 
     def joint_grad(self, values: Iterable[Value]) -> Grad:
         """Whether a result of these requires grad: one that surely does is enough, if grad mode is on."""
@@ -228,7 +239,8 @@ class Autograd:
             facts = [walk.now().tensor(thing) for thing in tensors(first)]
             if facts:
                 storages = frozenset().union(*(item.storages for item in facts))
-                born = frozenset().union(*(item.born for item in facts)) & _or_all(walk.now().born, facts)
+                # A view of a normal tensor stays normal, also when it is made in a region.
+                born = frozenset().union(*(item.born for item in facts))
         saved = self.saved(op, bound) if grad is Grad.YES else set()
         saves_result = op.saves_result is Saves.YES
         summing = op.name in _SUMMING
@@ -310,8 +322,3 @@ class Autograd:
                     if slot.startswith("["):
                         found.extend(item for item in tensors(inner) if item not in found)
         return found
-
-
-def _or_all(born: frozenset[Region], facts: list[TensorFacts]) -> frozenset[Region]:
-    # A view of a normal tensor stays normal, also when it is made in a region.
-    return frozenset().union(*(item.born for item in facts)) | born

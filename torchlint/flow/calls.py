@@ -60,10 +60,6 @@ class Calls:
         self._effects = Effects(walk, autograd, places, values, self)
         self._methods = Methods(walk, autograd, places, values, self, self._effects)
 
-    def arguments(self, *positional: Value) -> Arguments:
-        """The arguments of a call that the engine makes up."""
-        return Arguments(positional)
-
     def call(self, node: cst.Call, *, discarded: bool) -> Value:
         """The value of a call; the state moves on."""
         walk = self._walk
@@ -146,7 +142,7 @@ class Calls:
                         definition, arguments.behind(frozenset((thing,))), node, discarded=discarded
                     )
             case Opaque() if is_module_like(thing):
-                held = walk.module(thing.key, thing.place, parent=thing.parent, weak=True)
+                held = walk.module(thing.key, thing.place, parent=thing.parent)
                 return self.running.forward(held, arguments, node, walk.text(node.func), discarded=discarded)
         path = path_of(thing)
         if path is not None and isinstance(thing, Opaque):
@@ -158,11 +154,7 @@ class Calls:
         if known is not None:
             return self._effects.function(known, name, arguments, node, discarded=discarded)
         if name.startswith("torch."):
-            layer = (
-                module(name)
-                if name.startswith("torch.nn.") and name.rpartition(".")[2][:1].isupper()
-                else None
-            )
+            layer = module(name)
             if layer is not None:
                 return self.running.build(layer, arguments, node)
             operation = op(name)
@@ -299,9 +291,7 @@ class Calls:
                 child = (
                     held[0]
                     if held
-                    else self._walk.module(
-                        (thing.key, name), f"{thing.place}.{name}", parent=thing, weak=True
-                    )
+                    else self._walk.module((thing.key, name), f"{thing.place}.{name}", parent=thing)
                 )
                 return self.running.forward(child, arguments, node, self._walk.text(node.func))
         return self.strangers.call(name, arguments, node, discarded=discarded, receiver=frozenset((thing,)))

@@ -64,9 +64,7 @@ class Classes:
                     continue
                 if "forward" in outline.methods or self._holds_layers(outline):
                     return True
-                if any(
-                    module(dotted) and star.startswith("torch.nn.") for star in self._imports.starred(base)
-                ):
+                if any(module(star) for star in self._imports.starred(base)):
                     return True
         return False
 
@@ -117,9 +115,7 @@ class Classes:
             return Made(outline.name, self.sensitivity(outline.name), True)
         dotted = self._imports.resolve(construct.callee)
         candidates = [dotted] if dotted else list(self._imports.starred(construct.callee))
-        layer = next(
-            (module(name) for name in candidates if name.startswith("torch.nn.") and module(name)), None
-        )
+        layer = next((known for name in candidates if (known := module(name)) is not None), None)
         if layer is None:
             return None
         positional = [_argument(item) for item in construct.arguments]

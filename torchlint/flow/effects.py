@@ -123,7 +123,7 @@ class Effects:
             case "meter":
                 self.log(arguments, node)
                 if isinstance(thing, Container):
-                    self._places.put(thing, "[*]", self._values.element(whole, node), node)
+                    self._places.put(thing, "[*]", self._values.element(whole, node))
                     return frozenset((thing,))
                 if discarded and isinstance(thing, Opaque):
                     self._places.keep(frozenset((thing,)), whole, node)
@@ -273,7 +273,7 @@ class Effects:
         self._places.log(value, node)
         if isinstance(thing, Container):
             stored = self._values.element(value, node) if name == "extend" else value
-            self._places.put(thing, "[*]", stored, node)
+            self._places.put(thing, "[*]", stored)
         else:
             self._places.keep(frozenset((thing,)), value, node)
 

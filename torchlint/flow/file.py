@@ -257,14 +257,13 @@ class FileFlow:
 def _summary_of(definition: Definition, walk: Walk) -> Summary:
     records, end = walk.records, walk.state
     if end is None:
-        return Summary(definition.parameters, asks=frozenset(records.asks), runs=records.all_runs())
+        return Summary(asks=frozenset(records.asks), runs=records.all_runs())
     returns: tuple[Shape, ...] = (PlainShape(Plain.NONE),)
     if records.yields:
         returns = (UnknownShape(),)
     elif records.returned:
         returns = _shapes(records.returned, end, walk, depth=0)
     return Summary(
-        definition.parameters,
         returns,
         _modes(end),
         _stored(end),

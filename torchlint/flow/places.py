@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchlint.flow.domain import Grad, Mode
-from torchlint.flow.events import Escaped, Site, UsedOutside
+from torchlint.flow.events import Escaped, Logged, Site, UsedOutside
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import (
     NOTHING,
@@ -26,6 +26,7 @@ from torchlint.flow.things import (
     Tensor,
     Thing,
     Value,
+    constant_of,
 )
 from torchlint.flow.walk import path_of, reads_of
 from torchlint.names import canonical
@@ -75,8 +76,7 @@ class Places:
         if outline is not None:
             return frozenset((walk.things.make(ClassThing, ("class", name), name, outline=outline),))
         for candidate in file.imports.starred(name):
-            layer = module(candidate) if candidate.startswith("torch.nn.") else None
-            if effect(candidate) or layer or op(candidate):
+            if effect(candidate) or module(candidate) or op(candidate):
                 return self._dotted(name, candidate)
         if name in file.skeleton.constants:
             literal = file.skeleton.constants[name]
@@ -128,8 +128,7 @@ class Places:
                 walk.state = walk.now().with_tensor(gradient, facts)
                 return frozenset((gradient,))
             case Tensor():
-                facts = walk.now().tensor(thing)
-                return self._autograd.result(node, facts.grad, [thing], born=facts.born, summing=True)
+                return self._autograd.part(thing, node)
             case ClassThing() if thing.outline is not None and name in thing.outline.methods:
                 definition = thing.outline.methods[name]
                 key = ("function", definition.qualname)
@@ -160,10 +159,10 @@ class Places:
         walk = self._walk
         for thing in base:
             if name == "requires_grad" and isinstance(thing, Tensor | Opaque | Module):
-                self.require_grad(thing, wanted=_constant(value), node=node)
+                self.require_grad(thing, wanted=constant_of(value), node=node)
                 continue
             if name == "training" and isinstance(thing, Module):
-                mode = {True: Mode.TRAIN, False: Mode.EVAL}.get(_constant(value), Mode.CALLER)  # type: ignore[call-overload]
+                mode = {True: Mode.TRAIN, False: Mode.EVAL}.get(constant_of(value), Mode.CALLER)  # type: ignore[call-overload]
                 walk.set_mode(thing, mode, walk.site(node))
                 continue
             walk.state = walk.now().with_slot(thing, f".{name}", value)
@@ -171,13 +170,11 @@ class Places:
         if outside and name != "grad":
             self.keep(outside, value, node)
 
-    def put(self, container: Container, slot: str, value: Value, node: cst.CSTNode) -> None:
+    def put(self, container: Container, slot: str, value: Value) -> None:
         """An element is stored; the others stay."""
         walk = self._walk
         known = walk.now().slots(container).get(slot, NOTHING)
         walk.state = walk.now().with_slot(container, slot, known | value if slot == "[*]" else value)
-        if container.kind == "kept":
-            self.keep(NOTHING, value, node, anyway=True)
 
     def keep(self, where: Value, value: Value, node: cst.CSTNode, *, anyway: bool = False) -> None:
         """A value is stored where it outlives the walk: in an attribute, a stranger, a caller's list."""
@@ -232,7 +229,16 @@ class Places:
     def log(self, value: Value, node: cst.CSTNode) -> None:
         """A value reaches a log, a history or a running sum."""
         if self._walk.state is not None:
-            self._walk.log(node, self.within(value), self.reads_within(value))
+            walk = self._walk
+            reads = self.reads_within(value)
+            if reads:
+                walk.tell(Logged(walk.site(node), reads))
+            for thing in self.within(value):
+                # Where the number is the caller's, the caller hears of it.
+                for source in {thing, *walk.now().tensor(thing).sources}:
+                    path = path_of(source)
+                    if path is not None:
+                        walk.records.logs.add(path)
 
     def reads_within(self, value: Value) -> frozenset[Site]:
         """The `.item()` calls that a value and the containers in it come from."""
@@ -325,14 +331,6 @@ class Places:
         if is_layer or uses & _MODULE_METHODS:
             return walk.module(key, place, parent=parent, owned=owned)
         return None
-
-
-def _constant(value: Value) -> object:
-    if len(value) == 1:
-        (thing,) = value
-        if isinstance(thing, Scalar):
-            return thing.constant
-    return None
 
 
 def _is_metadata(name: str) -> bool:

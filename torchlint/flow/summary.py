@@ -81,7 +81,6 @@ Shape = SamePlace | ModuleShape | TensorShape | PlainShape | InstanceShape | Con
 class Summary:
     """What a caller needs to know of a function of the same source."""
 
-    parameters: tuple[str, ...]
     returns: tuple[Shape, ...] = (UnknownShape(),)
     modes: tuple[tuple[Path, ModuleFacts], ...] = ()
     stored: tuple[tuple[Path, Shape], ...] = ()
@@ -97,7 +96,7 @@ class Summary:
     enables: bool = False  # gradients are switched on inside
 
 
-UNKNOWN_SUMMARY = Summary(())
+UNKNOWN_SUMMARY = Summary()
 
 
 @dataclass(frozen=True, slots=True)

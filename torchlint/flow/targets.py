@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow.arguments import Arguments
+from torchlint.flow.operators import augmented_operator
 from torchlint.flow.things import Container, Opaque, Plain, Scalar, Tensor, Thing, Value, widen
 from torchlint.flow.walk import reads_of, sorted_things, tensors
 from torchlint.tables import augmented, binary, op
@@ -63,27 +65,23 @@ class Targets:
         self._places.log(value, node)
         listed = [thing for thing in target if isinstance(thing, Container)]
         for thing in listed:
-            self._places.put(thing, "[*]", self._values.element(value, node.value), node)
+            self._places.put(thing, "[*]", self._values.element(value, node.value))
         written = frozenset(tensors(target))
         result: Value = frozenset(listed)
         if written:
             found = augmented(operator)
             known = frozenset(thing for thing in written if isinstance(thing, Tensor) or tensors(value))
             if found is not None and found.writes is not None and known:
-                arguments = self._values.calls.arguments(known, value)
+                arguments = Arguments.of(known, value)
                 result |= self._autograd.apply(
                     found, arguments, node, method=True, place=walk.text(node.target)
                 )
-                result |= written
-            else:
-                result |= written
+            result |= written
         if any(isinstance(thing, Scalar) for thing in target) or not (listed or written):
             if tensors(value):
                 found = binary(operator.removesuffix("="))
                 if found is not None:
-                    result |= self._autograd.apply(
-                        found, self._values.calls.arguments(target, value), node, method=True
-                    )
+                    result |= self._autograd.apply(found, Arguments.of(target, value), node, method=True)
             else:
                 result |= walk.things.scalar(Plain.NUMBER, reads=numbers)
         stored = widen((result,), lambda: walk.opaque((node, "wide")))
@@ -128,14 +126,14 @@ class Targets:
         )
         for thing in base:
             if isinstance(thing, Container):
-                self._places.put(thing, slot, value, target)
+                self._places.put(thing, slot, value)
         if not written or augmented_already:
             return
         outside = frozenset(thing for thing in written if isinstance(thing, Opaque))
         self._places.keep(outside, value, target)
         setitem = op("setitem")
         assert setitem is not None
-        arguments = self._values.calls.arguments(written, index, value)
+        arguments = Arguments.of(written, index, value)
         self._autograd.apply(setitem, arguments, target, method=True, place=walk.text(target))
 
     def _unpack(self, target: cst.Tuple | cst.List, value: Value) -> None:
@@ -154,9 +152,7 @@ class Targets:
 
     def _piece(self, thing: Thing, slot: str, element: cst.BaseElement) -> Value:
         if isinstance(thing, Tensor):
-            # The several results of a module or function: each a tensor of its own.
-            facts = self._walk.now().tensor(thing)
-            return self._autograd.result(element, facts.grad, [thing], born=facts.born, summing=True)
+            return self._autograd.part(thing, element)
         return frozenset((thing,)) if isinstance(thing, Scalar) else self._places.slot(thing, slot)
 
 
@@ -171,14 +167,6 @@ def _adds_to(name: str, source: cst.BaseExpression) -> bool:
             return True
         source = source.left
     return isinstance(source, cst.Name) and source.value == name
-
-
-def augmented_operator(node: cst.BaseAugOp) -> str:
-    """`+=` for the node of it."""
-    name = type(node).__name__.removesuffix("Assign")
-    from torchlint.flow.values import OPERATORS
-
-    return OPERATORS.get(getattr(cst, name, cst.Add), "+") + "="
 
 
 def _dotted(node: cst.BaseExpression) -> str:

@@ -70,7 +70,6 @@ class Module(Thing):
     built: Site | None = None
     owned: bool = False
     parameters: bool | None = None
-    weak: bool = False  # taken for a module by its name alone
     layer: Layer | None = None  # its row, where it is a layer of torch.nn
     inplace: bool = False  # built with inplace=True
 
@@ -194,3 +193,12 @@ def widen(values: Iterable[Value], unknown: Callable[[], Thing]) -> Value:
     """The union of values, or one unknown thing where it would grow too wide."""
     union: Value = NOTHING.union(*values)
     return union if len(union) <= WIDEST else frozenset((unknown(),))
+
+
+def constant_of(value: Value) -> object:
+    """The literal that a value is; None where it is none, or several things."""
+    if len(value) == 1:
+        (thing,) = value
+        if isinstance(thing, Scalar):
+            return thing.constant
+    return None

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow.arguments import Arguments
 from torchlint.flow.conditions import Conditions, constant_truth
 from torchlint.flow.displays import Displays
 from torchlint.flow.events import Escaped
 from torchlint.flow.expressions import Entered
+from torchlint.flow.operators import OPERATORS
 from torchlint.flow.places import Places
 from torchlint.flow.state import join
 from torchlint.flow.targets import Targets
@@ -36,28 +38,6 @@ if TYPE_CHECKING:
     from torchlint.flow.autograd import Autograd
     from torchlint.flow.calls import Calls
     from torchlint.flow.walk import Walk
-
-OPERATORS = {
-    cst.Add: "+",
-    cst.Subtract: "-",
-    cst.Multiply: "*",
-    cst.Divide: "/",
-    cst.FloorDivide: "//",
-    cst.Modulo: "%",
-    cst.Power: "**",
-    cst.MatrixMultiply: "@",
-    cst.BitAnd: "&",
-    cst.BitOr: "|",
-    cst.BitXor: "^",
-    cst.LeftShift: "<<",
-    cst.RightShift: ">>",
-    cst.Equal: "==",
-    cst.NotEqual: "!=",
-    cst.LessThan: "<",
-    cst.LessThanEqual: "<=",
-    cst.GreaterThan: ">",
-    cst.GreaterThanEqual: ">=",
-}
 
 
 class Values:
@@ -135,14 +115,11 @@ class Values:
                         inner for slot, inner in self._walk.now().slots(thing).items() if slot.startswith("[")
                     )
                 case Tensor(several=True):
-                    facts = walk.now().tensor(thing)
-                    found.append(
-                        self._autograd.result(node, facts.grad, [thing], born=facts.born, several=True)
-                    )
+                    found.append(self._autograd.part(thing, node, summing=False, several=True))
                 case Tensor():
                     piece = op("unbind")
                     assert piece is not None
-                    arguments = self.calls.arguments(frozenset((thing,)))
+                    arguments = Arguments.of(frozenset((thing,)))
                     for part in self._autograd.apply(piece, arguments, node, method=True):
                         found.append(self._places.slot(part, "[*]"))
                 case Opaque() | Module() | Instance():
@@ -222,7 +199,7 @@ class Values:
             ):
                 known = op(name)
                 assert known is not None
-                arguments = self.calls.arguments(frozenset((thing,)))
+                arguments = Arguments.of(frozenset((thing,)))
                 found.append(self._autograd.apply(known, arguments, node, method=True))
             else:
                 found.append(self._places.attribute(thing, name, node))
@@ -238,15 +215,11 @@ class Values:
                 case Container():
                     found.append(self._places.element(thing, slot))
                 case Tensor(several=True):
-                    facts = walk.now().tensor(thing)
-                    part = self._autograd.result(
-                        node, facts.grad, [thing], born=facts.born, summing=True, several=True
-                    )
-                    found.append(part)
+                    found.append(self._autograd.part(thing, node, several=True))
                 case Tensor():
                     getitem = op("getitem")
                     assert getitem is not None
-                    arguments = self.calls.arguments(frozenset((thing,)), index)
+                    arguments = Arguments.of(frozenset((thing,)), index)
                     found.append(self._autograd.apply(getitem, arguments, node, method=True))
                 case Opaque() | Module() | Instance():
                     found.append(self._places.slot(thing, slot))
@@ -299,7 +272,7 @@ class Values:
             return frozenset((whole,))
         known = binary(operator)
         if known is not None and (tensors(left) or tensors(right)):
-            return self._autograd.apply(known, self.calls.arguments(left, right), node, method=True)
+            return self._autograd.apply(known, Arguments.of(left, right), node, method=True)
         arrays = any(isinstance(thing, Scalar) and thing.kind is Plain.ARRAY for thing in left | right)
         kind = Plain.ARRAY if arrays else Plain.NUMBER
         return walk.things.scalar(kind, reads=reads_of(left) | reads_of(right))
@@ -327,7 +300,7 @@ class Values:
         sign = {cst.Minus: "-", cst.Plus: "+", cst.BitInvert: "~"}.get(type(node.operator))
         known = unary(sign) if sign is not None else None
         if known is not None and tensors(value):
-            return self._autograd.apply(known, self.calls.arguments(value), node, method=True)
+            return self._autograd.apply(known, Arguments.of(value), node, method=True)
         if sign is None:
             truth = constant_truth(node.expression)
             return self._walk.things.scalar(Plain.OTHER, constant=None if truth is None else not truth)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
-from torchlint.flow.events import EnterRegion, Event, Forward, Logged, Read, Region, Site
+from torchlint.flow.events import EnterRegion, Event, Forward, Read, Region, Site
 from torchlint.flow.state import UNSET, ModuleFacts, State, TensorFacts
 from torchlint.flow.summary import Path, Run
 from torchlint.flow.things import Module, Opaque, Scalar, Tensor, Thing, Things, Value
@@ -153,16 +153,14 @@ class Walk:
             self.state = self.now().with_tensor(thing, facts)
         return frozenset((thing,))
 
-    def module(
-        self, key: object, place: str, *, parent: Thing | None = None, weak: bool = False, owned: bool = False
-    ) -> Module:
+    def module(self, key: object, place: str, *, parent: Thing | None = None, owned: bool = False) -> Module:
         """A module of unknown class that nobody built here."""
         if isinstance(parent, Module):
             owned = owned or parent.owned
         cls = self.evidence.classes.get(key)
         sensitivity = self.file.classes.sensitivity(cls) if cls is not None else Sensitivity.UNKNOWN
         return self.things.make(
-            Module, key, place, cls, cls=cls, sensitivity=sensitivity, parent=parent, weak=weak, owned=owned
+            Module, key, place, cls, cls=cls, sensitivity=sensitivity, parent=parent, owned=owned
         )
 
     def believe_module(self, thing: Thing) -> None:
@@ -183,16 +181,6 @@ class Walk:
             if isinstance(part, Opaque | Tensor) and facts.grad is not Grad.NO:
                 self.evidence.graphs.add(part.key)
             stack.extend(facts.parts)
-
-    def log(self, node: cst.CSTNode, things: list[Thing], reads: frozenset[Site]) -> None:
-        """Numbers reach a log; where they are the caller's, the caller hears of it."""
-        if reads:
-            self.tell(Logged(self.site(node), reads))
-        for thing in things:
-            for source in {thing, *self.now().tensor(thing).sources}:
-                path = path_of(source)
-                if path is not None:
-                    self.records.logs.add(path)
 
     def set_mode(self, module: Module, mode: Mode, site: Site | None) -> None:
         """A module, and with it everything that it holds, goes into a mode."""

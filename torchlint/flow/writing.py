@@ -36,10 +36,9 @@ class Writing:
         for thing in tensors(target):
             state = walk.now()
             facts = state.tensor(thing)
-            storages = facts.storages
-            sure = certain and len(storages) == 1
+            sure = certain and len(facts.storages) == 1
             graph = state.graph.write(
-                storages, site, place, certain=sure, beside=None if certain else facts.nodes
+                facts.storages, site, place, certain=sure, beside=None if certain else facts.nodes
             )
             walk.state = state.with_graph(graph)
             self._written(thing, facts, site)
@@ -64,21 +63,16 @@ class Writing:
     def apply(
         self, op: Op, bound: dict[str, Value], operands: list[Thing], node: cst.CSTNode, place: str
     ) -> Value:
+        """The in-place form of an operation; gives its target."""
         assert op.writes is not None
         target = bound.get(op.writes, NOTHING)
         walk = self._walk
         self._autograd.leave_regions(operands, node, recorded=True)
         grad = self._autograd.joint_grad([frozenset((thing,)) for thing in operands])
         saved = self._autograd.saved(op, bound) if grad is Grad.YES else set()
-        parents: set[Site] = set()
-        for thing in operands:
-            facts = walk.now().tensor(thing)
-            if facts.grad is not Grad.NO:
-                parents |= walk.now().graph.roots(facts.nodes, facts.storages)
+        parents = self._autograd.before(operands)
         place = place or walk.text(node)
-        self._rewrite(
-            target, grad, saved, frozenset(parents), node, place, saves_result=op.saves_result is Saves.YES
-        )
+        self._rewrite(target, grad, saved, parents, node, place, saves_result=op.saves_result is Saves.YES)
         for thing in tensors(target):
             state = walk.now()
             facts = state.tensor(thing)
@@ -97,12 +91,8 @@ class Writing:
         saves_result: bool,
     ) -> Value:
         """A layer built with inplace=True writes its input and returns it."""
-        state = self._walk.now()
-        parents: set[Site] = set()
-        for thing in tensors(target):
-            facts = state.tensor(thing)
-            parents |= state.graph.roots(facts.nodes, facts.storages)
-        self._rewrite(target, grad, saved, frozenset(parents), node, place, saves_result=saves_result)
+        parents = self._autograd.before(tensors(target))
+        self._rewrite(target, grad, saved, parents, node, place, saves_result=saves_result)
         return target
 
     def _rewrite(

@@ -91,8 +91,9 @@ class Layer:
 
 
 def module(name: str) -> Layer | None:
-    """The layer with this class name, dotted or not; that the name comes from torch.nn, the caller knows."""
-    return _module(name.rpartition(".")[2])
+    """The layer with this class name, or with this dotted name under torch.nn; None for a stranger."""
+    package, _, last = name.rpartition(".")
+    return _module(last) if package in ("", "nn") or f"{package}.".startswith("torch.nn.") else None
 
 
 @cache
