@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from torchlint.flow.arguments import Arguments, bind, described, is_cast_to_integers, is_true
 from torchlint.flow.domain import Grad, GradMode
-from torchlint.flow.events import Backward, Computed, Escaped, Region, StaleSave, Trained
+from torchlint.flow.events import REACHES_AUTOGRAD, Backward, Computed, Escaped, Region, StaleSave, Trained
 from torchlint.flow.graph import Sites
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import NOTHING, Container, Module, Opaque, Plain, Tensor, Thing, Value
@@ -210,7 +210,7 @@ class Autograd:
                 if any(other.grad is not Grad.NO and region not in other.born for other in others)
             )
             if recorded and reaching:
-                walk.tell(Escaped(reaching, walk.site(node), "reaches autograd"))
+                walk.tell(Escaped(reaching, walk.site(node), REACHES_AUTOGRAD))
 
     def _out_of_place(
         self, op: Op, bound: dict[str, Value], operands: list[Thing], arguments: Arguments, node: cst.CSTNode

@@ -121,6 +121,9 @@ class Computed:
     site: Site
 
 
+REACHES_AUTOGRAD = "reaches autograd"
+
+
 @dataclass(frozen=True, slots=True)
 class Escaped:
     """A tensor born in these regions went where inference tensors may not go, or out of sight."""

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from torchlint.flow.domain import GradMode, Mode, Sensitivity
-from torchlint.flow.events import Backward, Escaped, Forward, LeaveUnit, Region, Site, Trained
+from torchlint.flow.events import (
+    REACHES_AUTOGRAD,
+    Backward,
+    Escaped,
+    Forward,
+    LeaveUnit,
+    Region,
+    Site,
+    Trained,
+)
 from torchlint.flow.things import Module
 from torchlint.rules.base import Group, Rule
 
@@ -41,7 +50,7 @@ class MissingEval(Rule):
 
     def visit_Escaped(self, event: Escaped) -> None:
         """Remember the regions whose results feed a loss."""
-        if event.how == "reaches autograd":
+        if event.how == REACHES_AUTOGRAD:
             self._feeding |= event.regions
 
     def leave_Unit(self, event: LeaveUnit) -> None:
