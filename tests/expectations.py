@@ -8,6 +8,7 @@ with a word of the table below must have the whole form; anything else raises `M
     # want @+1 TL101                        a finding on the next line
     # missed TL101 why                      a finding that ought to be here, and is not
     # false TL101 why                       a finding that is here, and ought not to be
+    # meant TL101 why                       torch does here what the rule is about, and the rule is silent on purpose
     # state model: mode=train grad=yes      what the engine believes after this line
     # gap model: mode=train                 what is true after this line, and the engine does not see
     # runtime: raises RuntimeError "text"   how real torch behaves when the file is run
@@ -23,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-FORMS = ("want", "missed", "false", "state", "gap", "runtime")
+FORMS = ("want", "missed", "false", "meant", "state", "gap", "runtime")
 
 _FIRST_WORD = re.compile(r"#+\s*(?P<word>[a-z]+)(?![\w'-])")
 _OFFSET = re.compile(r"\s*@(?P<offset>[+-]\d+)(?=\s)")
@@ -62,7 +63,7 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A known missed or false alarm of one code on one line."""
+    """One code on one line, where the linter and what torch does part, and why."""
 
     line: int
     code: str
@@ -96,6 +97,7 @@ class Expectations:
     wants: tuple[Want, ...] = ()
     missed: tuple[Gap, ...] = ()
     false: tuple[Gap, ...] = ()
+    meant: tuple[Gap, ...] = ()
     beliefs: tuple[Belief, ...] = ()
     runtime: Runtime | None = None
 
@@ -136,12 +138,18 @@ class _Reader:
     wants: list[Want] = field(default_factory=list)
     missed: list[Gap] = field(default_factory=list)
     false: list[Gap] = field(default_factory=list)
+    meant: list[Gap] = field(default_factory=list)
     beliefs: list[Belief] = field(default_factory=list)
     runtime: Runtime | None = None
 
     def result(self) -> Expectations:
         return Expectations(
-            tuple(self.wants), tuple(self.missed), tuple(self.false), tuple(self.beliefs), self.runtime
+            tuple(self.wants),
+            tuple(self.missed),
+            tuple(self.false),
+            tuple(self.meant),
+            tuple(self.beliefs),
+            self.runtime,
         )
 
     def read(self, comment: str, line: int, *, own_line: bool) -> None:
@@ -163,6 +171,8 @@ class _Reader:
                     used = self._gap(body, line, self.missed, form)
                 case "false":
                     used = self._gap(body, line, self.false, form)
+                case "meant":
+                    used = self._gap(body, line, self.meant, form)
                 case "state" | "gap":
                     used = self._state(body, line, form)
                 case _:

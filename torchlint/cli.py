@@ -112,6 +112,18 @@ def _rule(options: argparse.Namespace) -> int:
     return 0
 
 
+def _prove(options: argparse.Namespace) -> int:
+    import subprocess
+
+    # A process of its own: it imports torch and runs programs, which the linter itself never does.
+    command = [sys.executable, "-m", "torchlint.prove", *options.words]
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return subprocess.run(command).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _codes(given: list[str] | None, option: str) -> tuple[str, ...] | None:
     """The code prefixes that an option names; `None` where the option was not given."""
     if given is None:
@@ -188,6 +200,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     rule.add_argument("code", nargs="?", metavar="CODE", help="a code such as TL101, or a name")
     rule.set_defaults(run=_rule)
+    prove = commands.add_parser(
+        "prove",
+        help="run the examples of rules, or a script, on the installed torch, and say what torch did",
+        description="Run rule pages or one script on the installed torch and hold the findings against what "
+        "torch did. A script is executed, more than once where it has no_grad regions.",
+        allow_abbrev=False,
+    )
+    prove.add_argument(
+        "words",
+        nargs=argparse.REMAINDER,
+        metavar="CODE ... | SCRIPT [ARGS ...]",
+        help="rule codes or names (default: all), or a script with its own arguments",
+    )
+    prove.set_defaults(run=_prove)
     return parser
 
 

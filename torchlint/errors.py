@@ -2,6 +2,7 @@
 
 TorchlintError
 ├── ConfigError        the user's options are wrong: exit 2
+├── ProveError         a program could not be run to prove anything: exit 2
 ├── UnreadableSource   a file is not readable Python: one TL001, the run goes on
 └── InternalError      torchlint itself failed: one TL002, the run goes on
 """
@@ -15,6 +16,10 @@ class TorchlintError(Exception):
 
 class ConfigError(TorchlintError):
     """An option or a configuration key that cannot be used; says key, value and what is allowed."""
+
+
+class ProveError(TorchlintError):
+    """A program that was to be run and watched could not be, or ended without a word; says which, and how."""
 
 
 class UnreadableSource(TorchlintError):

@@ -1,7 +1,9 @@
-"""Where the rules' pages are: in the wheel beside this file, in a checkout in its folder `rules`."""
+"""The rules' pages: in the wheel beside this file, in a checkout in its folder `rules`."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from torchlint.errors import ConfigError
@@ -17,3 +19,26 @@ def page(code: str) -> str:
         if path.is_file():
             return path.read_text(encoding="utf-8")
     raise ConfigError(f"there is no page for {code!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One Python block of a page; `line` is the page's line of its first line."""
+
+    section: str
+    line: int
+    text: str
+
+
+_PART = re.compile(r"^## (?P<section>.+?)\s*$|^```python\n(?P<text>.*?)^```\s*$", re.MULTILINE | re.DOTALL)
+
+
+def examples(text: str) -> list[Example]:
+    """The Python blocks of a page, in order."""
+    section, found = "", []
+    for part in _PART.finditer(text):
+        if part["text"] is None:
+            section = part["section"]
+        else:
+            found.append(Example(section, text.count("\n", 0, part.start("text")) + 1, part["text"]))
+    return found

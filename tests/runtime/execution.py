@@ -7,13 +7,9 @@ runs here, as `__main__` of its own namespace, and what it leaves switched is pa
 from __future__ import annotations
 
 import contextlib
-import io
-import linecache
 import logging
 import random
-import sys
 import time
-import types
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,47 +18,25 @@ import numpy
 import torch
 from expectations import Runtime
 
+from torchlint.prove import programs
+
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one run printed, raised and left behind."""
+class Outcome(programs.Outcome):
+    """What one run printed, raised, left in its names and left switched."""
 
-    printed: str
-    error: BaseException | None
     left_over: tuple[str, ...]
     seconds: float
-
-    @property
-    def error_line(self) -> str:
-        """The error as a traceback's last line says it."""
-        return f"{type(self.error).__name__}: {self.error}" if self.error is not None else "no error"
 
 
 def run(text: str, name: str, *, seed: int = 0) -> Outcome:
     """Execute a source as a program; `seed` is what the generators hold where it sets none itself."""
-    module = types.ModuleType("__main__")
-    module.__dict__["__file__"] = name
-    out = io.StringIO()
-    error: BaseException | None = None
-    # torch.jit and inspect read source lines by file name.
-    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
-    with _restored(module, seed) as left_over:
+    with restored() as left_over, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         started = time.process_time()
-        with (
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(io.StringIO()),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")
-            try:
-                exec(compile(text, name, "exec", dont_inherit=True), module.__dict__)
-            except SystemExit as stop:
-                error = stop if stop.code else None
-            except Exception as raised:
-                error = raised
+        done = programs.execute(text, name, seed=seed)
         seconds = time.process_time() - started
-    linecache.cache.pop(name, None)
-    return Outcome(out.getvalue(), error, tuple(left_over), seconds)
+    return Outcome(done.printed, done.error, done.left, tuple(left_over), seconds)
 
 
 def misbehaviour(outcome: Outcome, said: Runtime | None) -> str | None:
@@ -85,21 +59,15 @@ def misbehaviour(outcome: Outcome, said: Runtime | None) -> str | None:
 
 
 @contextlib.contextmanager
-def _restored(module: types.ModuleType, seed: int) -> Iterator[list[str]]:
-    """Seed the generators and stand in as `__main__`; on leaving, put all back and list what had changed."""
+def restored() -> Iterator[list[str]]:
+    """On leaving, put back what a program may have switched, and list what had changed."""
     left_over: list[str] = []
-    main = sys.modules["__main__"]
     generators = torch.get_rng_state(), random.getstate(), numpy.random.get_state()
     handlers, level = logging.root.handlers[:], logging.root.level
     before = _switches()
-    torch.manual_seed(seed)
-    random.seed(seed)
-    numpy.random.seed(seed)
-    sys.modules["__main__"] = module
     try:
         yield left_over
     finally:
-        sys.modules["__main__"] = main
         logging.root.handlers[:] = handlers
         logging.root.setLevel(level)
         after = _switches()

@@ -1,0 +1,95 @@
+"""Three voices agree, line by line: what a fixture announces, what the linter finds, what torch does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from execution import restored
+from expectations import expectations
+from fixture_files import all_files, name
+from matching import frame
+from pages import Block, python_blocks
+
+import torchlint
+from torchlint.config import Config
+from torchlint.prove.observations import CLAIMED
+from torchlint.prove.programs import execute
+from torchlint.prove.proof import Watch, observe
+from torchlint.prove.recording import record
+from torchlint.prove.records import Record
+
+CODES = {kind: code for code, kind in CLAIMED.items()}
+
+
+def voices(text: str, name: str) -> None:
+    """Run one source under the observers and hold them, the linter and the comments against each other.
+
+    Backward goes on where torch would stop at the first stale tensor, so that every fault of a program is
+    met.
+    """
+
+    def run(watch: Watch) -> Record:
+        with restored():
+            return record(lambda: execute(text, name), lambda file: file == name, watch, carry_on=True)
+
+    said = expectations(text, name)
+    findings = torchlint.check(text, filename=name, config=EVERY_RULE)
+    found = {(one.code, one.line) for one in findings}
+    seen: dict[tuple[str, int], str] = {}
+    for one in observe(run).record.observations:
+        code = CODES.get(one.kind)
+        if code is None:
+            continue
+        lines = [
+            finding.line
+            for finding in findings
+            if finding.code == code and one.is_at(name, finding.line, finding.span.end_line)
+        ]
+        seen[code, lines[0] if lines else one.site.line] = one.text
+    silent = {(gap.code, gap.line) for gap in (*said.missed, *said.meant)}
+    alarms = {(gap.code, gap.line) for gap in said.false}
+    torch_only = seen.keys() - found - silent
+    linter_only = found - seen.keys() - alarms
+    unseen = silent - seen.keys()
+    true_alarms = alarms & seen.keys()
+    told = [
+        f"{frame(text, line)}\n  {code}: {why}"
+        for places, why in (
+            (torch_only, "torch does it, the linter is silent; write '# missed' or '# meant', and why"),
+            (linter_only, "the linter finds it, torch does not do it; write '# false', and why"),
+            (unseen, "'# missed' or '# meant' stands here, and torch does no such thing"),
+            (true_alarms, "'# false' stands here, and torch does it"),
+        )
+        for code, line in sorted(places)
+    ]
+    assert not told, f"{name}\n" + "\n\n".join(told)
+
+
+EVERY_RULE = Config(select=("TL",))
+
+
+@pytest.mark.parametrize("path", all_files(), ids=name)
+def test_voices_agree_on_a_fixture(path: Path, empty_folder: Path) -> None:
+    voices(path.read_text(encoding="utf-8"), str(path))
+
+
+@pytest.mark.parametrize("block", python_blocks(), ids=lambda block: block.name)
+def test_voices_agree_on_a_block(block: Block, empty_folder: Path) -> None:
+    voices(block.text, block.name)
+
+
+def test_the_differences_are_counted_and_few(capsys: pytest.CaptureFixture[str]) -> None:
+    fixtures = [path.read_text(encoding="utf-8") for path in all_files()]
+    blocks = [block.text for block in python_blocks()]
+    counts: Counter[str] = Counter()
+    for said in map(expectations, fixtures + blocks):
+        for form in ("wants", "missed", "false", "meant"):
+            counts[form] += len(getattr(said, form))
+    with capsys.disabled():
+        print(
+            f"\nthree voices over {len(fixtures)} fixtures and {len(blocks)} blocks: {counts['wants']} wants;"
+            f" they part at {counts['missed']} missed, {counts['false']} false, {counts['meant']} meant"
+        )
+    assert counts["missed"] + counts["false"] < counts["wants"] / 20

@@ -1,0 +1,101 @@
+"""Every call of torch's Python API, told to the observers that ask for it: one watch, many observers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from torchlint.prove.frames import Program
+from torchlint.prove.observations import Observation, Site
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of torch; before it is made, or after."""
+
+    name: str
+    """The function's own name: `item`, `add_`, `linear`; `.data` for an attribute."""
+    site: Site
+    tensors: list[torch.Tensor]
+    """The tensors among the arguments, those in lists, tuples and dicts too."""
+    result: object = None
+
+
+class Observer:
+    """What every observer can be asked; each overrides what it listens to."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+
+    def before(self, call: Call) -> None:
+        """A call is about to be made."""
+
+    def after(self, call: Call) -> None:
+        """A call has returned `call.result`."""
+
+    def failed(self, call: Call, error: Exception) -> None:
+        """A call has raised."""
+
+    def observations(self) -> Iterable[Observation]:
+        """What was seen, asked once the program has ended."""
+        return ()
+
+
+class CallWatch(TorchFunctionMode):
+    """Tells observers of the calls that the program makes, directly or through Python code of libraries."""
+
+    def __init__(self, program: Program, observers: Sequence[Observer]) -> None:
+        super().__init__()
+        self._program = program
+        self._observers = observers
+        self.current: list[Call] = []
+        """The calls that are running, the innermost last."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
+        kwargs = kwargs or {}
+        site = self._program.here()
+        if site is None:
+            return func(*args, **kwargs)
+        call = Call(_name(func), site, tensors_in((args, kwargs)))
+        for observer in self._observers:
+            observer.before(call)
+        self.current.append(call)
+        try:
+            call.result = func(*args, **kwargs)
+        except Exception as error:
+            for observer in self._observers:
+                observer.failed(call, error)
+            raise
+        finally:
+            self.current.pop()
+        for observer in self._observers:
+            observer.after(call)
+        return call.result
+
+
+def tensors_in(value: object) -> list[torch.Tensor]:
+    """The tensors in nested tuples, lists and dicts."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return (
+        [tensor for part in value for tensor in tensors_in(part)] if isinstance(value, (list, tuple)) else []
+    )
+
+
+def _name(func: Any) -> str:
+    name = getattr(func, "__name__", "")
+    if name in ("__get__", "__set__"):  # a property such as `data`: the name stands on what it belongs to
+        return f".{getattr(getattr(func, '__self__', None), '__name__', name)}"
+    return str(name)

@@ -1,0 +1,116 @@
+"""Graphs kept: nodes of the autograd graph that outlive the step that made them.
+
+A node has a dict of its own, `metadata`, that lives and dies with it; a token in there tells when the node
+is gone, which nothing else does.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
+from weakref import WeakSet
+
+import torch
+
+from torchlint.prove.calls import Call, Observer, tensors_in
+from torchlint.prove.frames import Program
+from torchlint.prove.observations import Kind, Observation, Remark, Site
+
+_STEPS = 3
+"""So many steps with nodes alive at once count as kept: two are a state carried over, or a comparison."""
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class _Token:
+    step: int
+
+
+@dataclass(slots=True)
+class _Line:
+    """The nodes that one operation in one line made."""
+
+    alive: WeakSet[_Token]
+    executions: int = 0
+    steps: int = 0
+    """The most steps of which nodes were alive at once."""
+    holder: str | None = None
+
+
+class GraphsKept(Observer):
+    """Counts, line by line, from how many steps nodes are alive at once; each backward ends a step."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self._lines: defaultdict[tuple[Site, str], _Line] = defaultdict(lambda: _Line(WeakSet()))
+        self._step = 0
+
+    def after(self, call: Call) -> None:
+        if call.name in ("backward", "grad"):
+            self._step += 1
+            return
+        for tensor in tensors_in(call.result):
+            node = tensor.grad_fn
+            if node is None or "torchlint" in (notes := _notes(node)):
+                continue
+            line = self._lines[call.site, call.name]
+            line.executions += 1
+            token = notes["torchlint"] = _Token(self._step)
+            line.alive.add(token)
+            # Counting goes through all that is alive: at each power of two it costs little in long runs.
+            if line.executions <= 8 or line.executions & (line.executions - 1) == 0:
+                self._count(line)
+
+    def observations(self) -> Iterable[Observation]:
+        for (site, _), line in self._lines.items():
+            kept_after_use = line.steps >= _STEPS
+            # Without a later backward nothing could have needed them.
+            never_used = sum(token.step == self._step for token in line.alive) >= _STEPS
+            if not kept_after_use and not never_used:
+                continue
+            count = line.steps if kept_after_use else len(line.alive)
+            of = "steps" if kept_after_use else "rounds"
+            held = (Remark(site, f"held by '{line.holder}'"),) if line.holder else ()
+            text = f"the graph made here stays alive: {count} {of} at once"
+            yield Observation(Kind.GRAPH_KEPT, site, text, held, line.executions)
+
+    def _count(self, line: _Line) -> None:
+        line.steps = max(line.steps, len({token.step for token in line.alive}))
+        if len(line.alive) >= _STEPS and line.holder is None:
+            line.holder = self._holder(line)
+
+    def _holder(self, line: _Line) -> str | None:
+        """The name of a container with several tensors that carry graphs, or of a tensor with a grown one."""
+        frame = self.program.frame()
+        places = {} if frame is None else {**frame.f_globals, **frame.f_locals}
+        for name, value in places.items():
+            if isinstance(value, (list, tuple, dict)) or type(value).__name__ == "deque":
+                held = value.values() if isinstance(value, dict) else value
+                graphs = [one for one in held if isinstance(one, torch.Tensor) and one.grad_fn is not None]
+                if len(graphs) >= _STEPS - 1:
+                    return name
+        for name, value in places.items():
+            if isinstance(value, torch.Tensor) and value.grad_fn is not None and _reaches(value, line.alive):
+                return name
+        return None
+
+
+def _reaches(tensor: torch.Tensor, tokens: WeakSet[_Token]) -> bool:
+    """Whether the graph of a tensor holds several of these nodes."""
+    seen: set[object] = set()
+    found = 0
+    nodes = [tensor.grad_fn]
+    while nodes and len(seen) < 10_000:
+        node = nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        found += _notes(node).get("torchlint") in tokens
+        nodes.extend(following for following, _ in node.next_functions)
+    return found >= _STEPS
+
+
+def _notes(node: torch.autograd.graph.Node) -> dict[str, object]:
+    """What may be kept with a node; torch's own types call the attribute a method."""
+    return cast("dict[str, object]", node.metadata)

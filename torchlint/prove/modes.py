@@ -1,0 +1,62 @@
+"""Inference tensors that meet autograd, and grad mode that is left off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch.utils.weak import WeakIdKeyDictionary
+
+from torchlint.prove.calls import Call, Observer, tensors_in
+from torchlint.prove.frames import Program
+from torchlint.prove.observations import Kind, Observation, Remark, Site
+
+_REFUSALS = (
+    "Inference tensors cannot be saved for backward",
+    "Inplace update to inference tensor outside InferenceMode",
+    "Setting requires_grad=True on inference tensor outside InferenceMode",
+    "A view was created in inference mode and is being modified inplace in normal mode",
+)
+"""What torch says where an inference tensor may not go."""
+
+
+class InferenceTensors(Observer):
+    """Remembers where inference tensors were made, and where torch refused one."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self._made = WeakIdKeyDictionary()
+        self._refused: dict[Site, Observation] = {}
+
+    def after(self, call: Call) -> None:
+        if torch.is_inference_mode_enabled():
+            for tensor in tensors_in(call.result):
+                if tensor.is_inference() and tensor not in self._made:
+                    self._made[tensor] = call.site
+
+    def failed(self, call: Call, error: Exception) -> None:
+        said = next((words for words in _REFUSALS if words in str(error)), None)
+        if said is None:
+            return
+        births = {self._made[tensor] for tensor in call.tensors if tensor in self._made}
+        remarks = tuple(Remark(site, "made here, under inference_mode") for site in sorted(births))
+        self._refused[call.site] = Observation(Kind.INFERENCE_TENSOR, call.site, said, remarks)
+
+    def observations(self) -> Iterable[Observation]:
+        return self._refused.values()
+
+
+class GradMode(Observer):
+    """Remembers the last line that switched gradients off."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self._off: Site | None = None
+
+    def after(self, call: Call) -> None:
+        if call.name == "_set_grad_enabled" and not torch.is_grad_enabled():
+            self._off = call.site
+
+    def observations(self) -> Iterable[Observation]:
+        if self._off is not None and not torch.is_grad_enabled():
+            yield Observation(Kind.GRAD_LEFT_OFF, self._off, "grad mode is switched off and stays off")

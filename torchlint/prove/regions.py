@@ -1,0 +1,108 @@
+"""no_grad regions of a program: which ran, what they did, and how to enter one as inference_mode instead."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.autograd import grad_mode
+from torch.utils import _contextlib
+from torch.utils.weak import WeakIdKeyDictionary
+
+from torchlint.prove import replacing
+from torchlint.prove.calls import Call, Observer, tensors_in
+from torchlint.prove.frames import Program
+from torchlint.prove.observations import Site
+
+_READS = {"item", "tolist", "numpy", "save", "__bool__", "__float__", "__int__", "__format__", "__repr__"}
+"""What a value is computed for: a number, an array, a text, a file, a decision."""
+
+_WAYS_IN = {grad_mode.__file__, _contextlib.__file__, replacing.__file__, __file__}
+"""Code between the line of a program that makes a region, and the making."""
+
+
+class Regions(Observer):
+    """Knows which regions of the program ran, and enters some of them as inference_mode."""
+
+    def __init__(self, program: Program, as_inference: Collection[Site] = ()) -> None:
+        super().__init__(program)
+        self._as_inference = frozenset(as_inference)
+        self._open: list[Site] = []
+        self._made = WeakIdKeyDictionary()
+        self.entered: dict[Site, None] = {}
+        """The regions that ran, in order; none that ever switched gradients on."""
+        self._switched_on: set[Site] = set()
+        self.inferring: set[Site] = set()
+        """Those that ran a module, or computed tensors whose values were read."""
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Watch `no_grad` and `set_grad_enabled` of the program; torch's own use of them is left alone."""
+        with ExitStack() as undo:
+            for switch in (torch.no_grad, torch.set_grad_enabled):
+                undo.enter_context(replacing.replaced(switch, "__init__", self._made_switch))
+                undo.enter_context(replacing.replaced(switch, "clone", _cloned_switch))
+                undo.enter_context(replacing.replaced(switch, "__enter__", self._enter))
+                undo.enter_context(replacing.replaced(switch, "__exit__", self._exit))
+            undo.enter_context(replacing.replaced(nn.Module, "__call__", self._run_module))
+            yield
+
+    def after(self, call: Call) -> None:
+        made = [self._made[tensor] for tensor in call.tensors if tensor in self._made]
+        regions = {site for sites in made for site in sites}
+        if call.name in _READS:
+            self.inferring |= regions
+        regions |= set(self._open)
+        if regions and not call.name.endswith("_"):
+            for tensor in tensors_in(call.result):
+                self._made[tensor] = frozenset(regions)
+
+    def _made_switch(self, original: Callable[..., None], switch: Any, *args: object) -> None:
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename in _WAYS_IN:
+            frame = frame.f_back
+        owned = frame is not None and self.program.owns(frame.f_code)
+        switch.torchlint_site = self.program.site(frame) if frame is not None and owned else None
+        switch.torchlint_guards = []
+        original(switch, *args)
+
+    def _enter(self, original: Callable[..., None], switch: Any) -> None:
+        original(switch)
+        site = switch.torchlint_site
+        guard = None
+        if site is not None and torch.is_grad_enabled():
+            self._switched_on.add(site)
+            self.entered.pop(site, None)
+        elif site is not None:
+            if site not in self._switched_on:
+                self.entered[site] = None
+            self._open.append(site)
+            # inference_mode(False) would switch gradients on again: no guard at all where none is wanted.
+            guard = torch.inference_mode() if site in self._as_inference else ExitStack()
+            guard.__enter__()
+        switch.torchlint_guards.append(guard)
+
+    def _exit(self, original: Callable[..., None], switch: Any, *error: object) -> None:
+        guard = switch.torchlint_guards.pop()
+        if guard is not None:
+            guard.__exit__(None, None, None)
+            self._open.pop()
+        original(switch, *error)
+
+    def _run_module(
+        self, original: Callable[..., object], module: nn.Module, *args: object, **kwargs: object
+    ) -> object:
+        if not torch.is_grad_enabled():
+            self.inferring.update(self._open)
+        return original(module, *args, **kwargs)
+
+
+def _cloned_switch(original: Callable[..., Any], switch: Any) -> Any:
+    clone = original(switch)
+    clone.torchlint_site = switch.torchlint_site
+    return clone

@@ -1,0 +1,99 @@
+"""All observers over one run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from torchlint.prove.calls import CallWatch, Observer
+from torchlint.prove.forwards import Forwards
+from torchlint.prove.frames import Program
+from torchlint.prove.graphs import GraphsKept
+from torchlint.prove.modes import GradMode, InferenceTensors
+from torchlint.prove.observations import Observation, Site
+from torchlint.prove.reads import Reads
+from torchlint.prove.regions import Regions
+from torchlint.prove.saves import SavedTensors
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one run showed; complete once the watch has ended."""
+
+    observations: list[Observation] = field(default_factory=list)
+    entered: tuple[Site, ...] = ()
+    """The no_grad regions that ran."""
+    inferring: frozenset[Site] = frozenset()
+    """Those of them that do inference."""
+    lines: set[tuple[str, int]] = field(default_factory=set)
+    """Lines of the program that ran, where they were asked for."""
+    saved_bytes: int = 0
+    """The most memory that graphs held at once through saved tensors."""
+
+
+@contextmanager
+def watching(
+    program: Program,
+    *,
+    as_inference: Collection[Site] = (),
+    carry_on: bool = False,
+    saves: bool = True,
+    lines: bool = False,
+) -> Iterator[Seen]:
+    """Watch what this thread does until the block ends, however it ends.
+
+    `as_inference` names regions to enter as inference_mode; with `carry_on` backward goes on where torch
+    would refuse a stale tensor; without `saves` no hook for saved tensors is set, which torch.func does not
+    allow; with `lines` the lines that run are noted, which takes time.
+    """
+    seen = Seen()
+    regions = Regions(program, as_inference)
+    forwards = Forwards(program)
+    saved = SavedTensors(program, carry_on=carry_on)
+    observers: list[Observer] = [
+        forwards,
+        Reads(program),
+        saved,
+        GraphsKept(program),
+        InferenceTensors(program),
+        GradMode(program),
+        regions,
+    ]
+    calls = CallWatch(program, observers)
+    with ExitStack() as watch:
+        watch.enter_context(forwards.installed())
+        watch.enter_context(regions.installed())
+        if saves:
+            watch.enter_context(saved.hooks(calls))
+        if lines:
+            watch.enter_context(_traced(program, seen.lines))
+        watch.enter_context(calls)
+        try:
+            yield seen
+        finally:
+            seen.entered = tuple(regions.entered)
+            seen.inferring = frozenset(regions.inferring)
+            seen.saved_bytes = saved.memory.peak
+            found = [one for observer in observers for one in observer.observations()]
+            seen.observations = sorted(found, key=lambda one: (one.site, one.kind.value, one.text))
+
+
+@contextmanager
+def _traced(program: Program, lines: set[tuple[str, int]]) -> Iterator[None]:
+    def trace(frame: FrameType, event: str, arg: Any) -> Any:
+        if not program.owns(frame.f_code):
+            return None
+        if event == "line":
+            lines.add((frame.f_code.co_filename, frame.f_lineno))
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
