@@ -22,7 +22,10 @@ _STEPS = 3
 """So many steps with nodes alive at once count as kept: two are a state carried over, or a comparison."""
 
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
+_BACKWARD = {"backward", "grad"}
+
+
+@dataclass(eq=False)
 class _Token:
     step: int
 
@@ -35,6 +38,8 @@ class _Line:
     executions: int = 0
     steps: int = 0
     """The most steps of which nodes were alive at once."""
+    unused: int = 0
+    """The most nodes of one step alive at once that no backward has come to."""
     holder: str | None = None
 
 
@@ -46,8 +51,14 @@ class GraphsKept(Observer):
         self._lines: defaultdict[tuple[Site, str], _Line] = defaultdict(lambda: _Line(WeakSet()))
         self._step = 0
 
+    def before(self, call: Call) -> None:
+        if call.name in _BACKWARD:
+            for line in self._lines.values():
+                if line.alive:  # an unrolled loop: backward is what its graph was kept for
+                    line.unused = 0
+
     def after(self, call: Call) -> None:
-        if call.name in ("backward", "grad"):
+        if call.name in _BACKWARD:
             self._step += 1
             return
         for tensor in tensors_in(call.result):
@@ -64,19 +75,21 @@ class GraphsKept(Observer):
 
     def observations(self) -> Iterable[Observation]:
         for (site, _), line in self._lines.items():
-            kept_after_use = line.steps >= _STEPS
-            # Without a later backward nothing could have needed them.
-            never_used = sum(token.step == self._step for token in line.alive) >= _STEPS
-            if not kept_after_use and not never_used:
+            if line.steps >= _STEPS:
+                text = f"the graph made here stays alive: {line.steps} steps at once"
+            elif line.unused >= _STEPS:
+                text = (
+                    f"the graph made here stays alive, and no backward uses it: {line.unused} nodes at once"
+                )
+            else:
                 continue
-            count = line.steps if kept_after_use else len(line.alive)
-            of = "steps" if kept_after_use else "rounds"
             held = (Remark(site, f"held by '{line.holder}'"),) if line.holder else ()
-            text = f"the graph made here stays alive: {count} {of} at once"
             yield Observation(Kind.GRAPH_KEPT, site, text, held, line.executions)
 
     def _count(self, line: _Line) -> None:
-        line.steps = max(line.steps, len({token.step for token in line.alive}))
+        steps = [token.step for token in line.alive]
+        line.steps = max(line.steps, len(set(steps)))
+        line.unused = max(line.unused, steps.count(self._step))
         if len(line.alive) >= _STEPS and line.holder is None:
             line.holder = self._holder(line)
 

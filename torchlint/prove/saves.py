@@ -23,7 +23,7 @@ _COMPARED = 1 << 20
 """Elements up to which the values of a saved tensor are compared: a hash costs what an operation does."""
 
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
+@dataclass(eq=False)
 class Save:
     """One tensor that one operation saved; it lives as long as the graph holds it."""
 

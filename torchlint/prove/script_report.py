@@ -11,12 +11,13 @@ from pathlib import Path
 
 from torchlint import check
 from torchlint.diagnostic import Diagnostic
-from torchlint.errors import ProveError
+from torchlint.errors import ProveError, UnreadableSource
 from torchlint.prove.command import torch_version
-from torchlint.prove.observations import Observation, Site
+from torchlint.prove.observations import CLAIMED, Observation, Site
 from torchlint.prove.proof import Proof, observe
 from torchlint.prove.scripts import runner
 from torchlint.prove.verdicts import Answer, Verdict, unannounced, verdicts
+from torchlint.source import Source
 
 _WIDTH = max(len(answer.value) for answer in Answer) + 2
 
@@ -26,6 +27,7 @@ def prove_script(script: Path, arguments: Sequence[str], *, name: str) -> int:
 
     Raises `ProveError` where the script cannot be read, or its process ends before it told what was seen.
     """
+    _require_python(script, name)
     findings = _findings(script)
     print(
         f"torchlint prove executes {name}: once as it is, and again with no_grad regions as inference_mode",
@@ -44,15 +46,23 @@ def prove_script(script: Path, arguments: Sequence[str], *, name: str) -> int:
     return int(bool(faults) or any(one.answer is Answer.CONFIRMED for one in found))
 
 
-def _findings(path: Path) -> list[Diagnostic]:
+def _require_python(script: Path, name: str) -> None:
     try:
-        found = check(path.read_bytes(), filename=str(path))
+        source = Source.from_bytes(script.read_bytes(), name)
+        compile(source.text, name, "exec", dont_inherit=True)
     except OSError as error:
-        raise ProveError(f"cannot read {path}: {error.strerror}") from error
-    for one in found:
-        if one.code.startswith("TL0"):
-            raise ProveError(f"{_place(path, one.line)}: {one.message}")
-    return found
+        raise ProveError(f"cannot read {name}: {error.strerror}") from error
+    except UnreadableSource as error:
+        raise ProveError(f"{name}:{error.line}: {error.reason}") from error
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise ProveError(f"{name}:{line}: {getattr(error, 'msg', error)}") from error
+
+
+def _findings(path: Path) -> list[Diagnostic]:
+    found = check(path.read_bytes(), filename=str(path))
+    # TL001 and TL002 are torchlint's own and say nothing that a run could confirm.
+    return [one for one in found if one.code in CLAIMED]
 
 
 def _headline(name: str, proof: Proof, seconds: float) -> str:
