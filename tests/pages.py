@@ -1,8 +1,14 @@
-"""Reads the rule book: the headings of a page and its code blocks, each with the line where it stands."""
+"""Reads the rule book: the headings of a page and its code blocks, each with the line where it stands.
+
+A text block directly behind a Python block is what a run of that block shows: all that it prints or, where it
+raises, the last lines of printout and traceback. There the file is called train.py, frames outside the block
+are left out, and long lines may be broken.
+"""
 
 from __future__ import annotations
 
 import re
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +53,14 @@ class Page:
     blocks: tuple[Block, ...]
     prose: tuple[tuple[int, str], ...]
 
+    def shown_by(self, block: Block) -> Block | None:
+        """The text block directly behind a Python block; None where the page shows no run of it."""
+        behind = self.blocks[self.blocks.index(block) + 1 :][:1]
+        for text in behind:
+            if text.language == "text" and text.section == block.section:
+                return text if not self.paragraphs(block.line, text.line) else None
+        return None
+
     def paragraphs(self, first: int, last: int) -> list[str]:
         """The paragraphs between two lines, neither included."""
         inside = "\n".join(text for line, text in self.prose if first < line < last)
@@ -88,3 +102,25 @@ def read_page(path: Path) -> Page:
 def python_blocks() -> list[Block]:
     """Every Python block of every page."""
     return [block for path in page_paths() for block in read_page(path).blocks if block.language == "python"]
+
+
+def told(block: Block, printed: str, error: BaseException | None) -> list[str]:
+    """The lines that a run of a block shows: what it printed, then the traceback of its error."""
+    lines = printed.splitlines()
+    if error is not None:
+        source = block.text.splitlines()
+        lines.append("Traceback (most recent call last):")
+        for frame in traceback.extract_tb(error.__traceback__):
+            if frame.filename == block.name and frame.lineno is not None:
+                lines.append(f'  File "train.py", line {frame.lineno}, in {frame.name}')
+                lines.append(f"    {source[frame.lineno - 1].strip()}")
+        lines += "".join(traceback.format_exception_only(error)).splitlines()
+    return lines
+
+
+def agrees(shown: str, lines: list[str], *, raised: bool) -> bool:
+    """Whether a page's text block is what the lines of a run say."""
+    if not raised:
+        return shown.splitlines() == [line.rstrip() for line in lines]
+    words = shown.split()
+    return bool(words) and any(words == " ".join(lines[start:]).split() for start in range(len(lines)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from expectations import expectations
 from matching import Found, differences, report
-from pages import SECTIONS, Block, page_paths, python_blocks, read_page
+from pages import SECTIONS, Block, agrees, page_paths, python_blocks, read_page, told
 
 import torchlint
 from torchlint.config import Config
@@ -64,6 +64,62 @@ def test_a_page_shows_the_fault_and_the_silence(path: Path) -> None:
     assert all(wanted.values()), f"each of {', '.join(wanted)} shows Python code"
     assert all(wanted["Flagged"]), "every block under Flagged announces a finding of the rule"
     assert not any(wanted["Instead"] + wanted["Stays silent"]), "nothing is flagged elsewhere"
+
+
+@pytest.mark.parametrize("path", page_paths(), ids=lambda path: path.stem)
+def test_what_a_page_quotes_is_what_a_block_shows(path: Path) -> None:
+    """Text blocks are compared with runs in tests/runtime; here, that there is a run behind each."""
+    page = read_page(path)
+    shown = {
+        quoted: block
+        for block in page.blocks
+        if block.language == "python" and (quoted := page.shown_by(block)) is not None
+    }
+    strays = [block.name for block in page.blocks if block.language == "text" and block not in shown]
+    assert not strays, "no Python block stands directly before"
+    assert any(block.section == "Why it matters" for block in shown), "Why it matters quotes no run"
+
+
+PROGRAM = Block(Path("TL999.md"), "Why it matters", "python", 12, "word = 'one'\nint(word)\n")
+
+
+def run_of_program() -> list[str]:
+    with pytest.raises(ValueError, match="invalid literal") as raised:
+        exec(compile(PROGRAM.text, PROGRAM.name, "exec"), {})
+    return told(PROGRAM, "one\n", raised.value)
+
+
+def test_a_run_is_told_with_the_frames_of_its_block_only() -> None:
+    assert run_of_program() == [
+        "one",
+        "Traceback (most recent call last):",
+        '  File "train.py", line 2, in <module>',
+        "    int(word)",
+        "ValueError: invalid literal for int() with base 10: 'one'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("quoted", "right"),
+    [
+        ("ValueError: invalid literal for int()\nwith base 10: 'one'\n", True),
+        ("    int(word)\nValueError: invalid literal for int() with base 10: 'one'", True),
+        ("one\nTraceback (most recent call last):\n", False),
+        ("invalid literal for int() with base 10: 'one'\n", False),
+        ("ValueError: invalid literal for int() with base 16: 'one'\n", False),
+        ("\n", False),
+    ],
+)
+def test_a_quoted_error_is_the_end_of_the_run_and_may_be_broken(quoted: str, right: bool) -> None:
+    assert agrees(quoted, run_of_program(), raised=True) is right
+
+
+@pytest.mark.parametrize(
+    ("quoted", "right"),
+    [("one\n  two\n", True), ("  two\n", False), ("one\ntwo\n", False), ("one two\n", False)],
+)
+def test_a_quoted_printout_is_all_of_it_and_word_for_word(quoted: str, right: bool) -> None:
+    assert agrees(quoted, ["one", "  two  "], raised=False) is right
 
 
 @pytest.mark.parametrize("block", python_blocks(), ids=lambda block: block.name)
