@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -47,6 +48,7 @@ class Regions(Observer):
             for switch in (torch.no_grad, torch.set_grad_enabled):
                 undo.enter_context(replacing.replaced(switch, "__init__", self._made_switch))
                 undo.enter_context(replacing.replaced(switch, "clone", _cloned_switch))
+                undo.enter_context(replacing.replaced(switch, "__call__", self._decorate))
                 undo.enter_context(replacing.replaced(switch, "__enter__", self._enter))
                 undo.enter_context(replacing.replaced(switch, "__exit__", self._exit))
             undo.enter_context(replacing.replaced(nn.Module, "__call__", self._run_module))
@@ -70,6 +72,13 @@ class Regions(Observer):
         switch.torchlint_site = self.program.site(frame) if frame is not None and owned else None
         switch.torchlint_guards = []
         original(switch, *args)
+
+    def _decorate(self, original: Callable[..., Any], switch: Any, decorated: Any) -> Any:
+        site, code = switch.torchlint_site, getattr(decorated, "__code__", None)
+        if sys.version_info < (3, 11) and site is not None and code is not None:
+            # Python 3.10 runs a decorator without parentheses in the line of `def`.
+            switch.torchlint_site = replace(site, line=min(site.line, code.co_firstlineno))
+        return original(switch, decorated)
 
     def _enter(self, original: Callable[..., None], switch: Any) -> None:
         original(switch)
