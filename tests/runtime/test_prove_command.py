@@ -182,6 +182,11 @@ class TestScript:
         assert 'train.py", line 2, in <module>' in done.err
         assert "train.py on torch 2.13.0+cpu: RuntimeError: " in done.out.replace("0:", "0+cpu:")
 
+    def test_a_warning_of_torch_names_the_line_of_the_script(self, tmp_path: Path) -> None:
+        written(tmp_path, "import torch\n\nx = torch.ones(1, requires_grad=True)\nfloat(x * 2)\n")
+        done = prove("train.py", cwd=tmp_path)
+        assert "train.py:4: UserWarning: Converting a tensor with requires_grad=True" in done.err
+
     def test_a_script_that_exits_is_reported(self, tmp_path: Path) -> None:
         written(tmp_path, "import sys\nsys.exit(3)\n")
         done = prove("train.py", cwd=tmp_path)

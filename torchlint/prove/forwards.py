@@ -76,7 +76,8 @@ class Forwards(Observer):
             remarks = tuple(Remark(read, "the forward reads 'training' here") for read in seen.reads)
             text = f"{seen.name} runs without gradients in training mode"
             if seen.differs:
-                text += ": " + ", ".join(seen.differs)
+                # The module itself need not be named twice.
+                text += ": " + ", ".join(said.removeprefix(f"{seen.name} ") for said in seen.differs)
             callers = tuple(seen.callers)
             yield Observation(Kind.TRAINING_FORWARD, site, text, remarks, seen.times, callers)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
+from torchlint.prove import calls
 from torchlint.prove.calls import CallWatch, Observer
 from torchlint.prove.forwards import Forwards
 from torchlint.prove.frames import Program
@@ -63,15 +65,16 @@ def watching(
         GradMode(program),
         regions,
     ]
-    calls = CallWatch(program, observers)
+    called = CallWatch(program, observers)
     with ExitStack() as watch:
         watch.enter_context(forwards.installed())
         watch.enter_context(regions.installed())
         if saves:
-            watch.enter_context(saved.hooks(calls))
+            watch.enter_context(saved.hooks(called))
         if lines:
             watch.enter_context(_traced(program, seen.lines))
-        watch.enter_context(calls)
+        watch.enter_context(_warnings_in_place(program))
+        watch.enter_context(called)
         try:
             yield seen
         finally:
@@ -80,6 +83,31 @@ def watching(
             seen.saved_bytes = saved.memory.peak
             found = [one for observer in observers for one in observer.observations()]
             seen.observations = sorted(found, key=lambda one: (one.site, one.kind.value, one.text))
+
+
+@contextmanager
+def _warnings_in_place(program: Program) -> Iterator[None]:
+    """Show torch's warnings at the line of the program: the nearest Python frame to torch is ours."""
+    show = warnings.showwarning
+
+    def show_in_place(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        site = program.here() if filename == calls.__file__ else None
+        if site is not None:
+            filename, lineno = site.file, site.line
+        show(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show_in_place
+    try:
+        yield
+    finally:
+        warnings.showwarning = show
 
 
 @contextmanager
