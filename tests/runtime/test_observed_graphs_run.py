@@ -121,6 +121,10 @@ class TestSavedTensors:
         found = proof("print(torch.func.grad(lambda x: (x * x).sum())(torch.ones(2)).tolist())")
         assert (found.record.error, found.record.printed) == (None, "[2.0, 2.0]\n")
 
+    def test_a_view_that_torch_refuses_to_explain_does_no_harm(self) -> None:
+        found = proof("nn.init.orthogonal_(nn.Linear(2, 3).weight)\nprint('done')\n").record
+        assert (found.error, found.printed, found.troubles) == (None, "done\n", ())
+
     def test_graphs_are_freed_as_without_observers(self) -> None:
         program = """
             import weakref

@@ -38,7 +38,9 @@ def voices(text: str, name: str) -> None:
     findings = torchlint.check(text, filename=name, config=EVERY_RULE)
     found = {(one.code, one.line) for one in findings}
     seen: dict[tuple[str, int], str] = {}
-    for one in observe(run).record.observations:
+    proof = observe(run)
+    assert not proof.record.troubles
+    for one in proof.record.observations:
         code = CODES.get(one.kind)
         if code is None:
             continue

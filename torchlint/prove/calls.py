@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -54,6 +55,8 @@ class CallWatch(TorchFunctionMode):
         self._observers = observers
         self.current: list[Call] = []
         """The calls that are running, the innermost last."""
+        self.troubles: dict[str, None] = {}
+        """Where an observer failed: the program went on without what it would have seen there."""
 
     def __torch_function__(
         self,
@@ -68,19 +71,26 @@ class CallWatch(TorchFunctionMode):
             return func(*args, **kwargs)
         call = Call(_name(func), site, tensors_in((args, kwargs)))
         for observer in self._observers:
-            observer.before(call)
+            self._tell(observer.before, call)
         self.current.append(call)
         try:
             call.result = func(*args, **kwargs)
         except Exception as error:
             for observer in self._observers:
-                observer.failed(call, error)
+                self._tell(partial(observer.failed, error=error), call)
             raise
         finally:
             self.current.pop()
         for observer in self._observers:
-            observer.after(call)
+            self._tell(observer.after, call)
         return call.result
+
+    def _tell(self, listen: Callable[[Call], None], call: Call) -> None:
+        """Tell one observer; what goes wrong in there must not become an error of the program."""
+        try:
+            listen(call)
+        except Exception as error:
+            self.troubles[f"an observer failed at {call.name} in line {call.site.line}: {error!r}"] = None
 
 
 def tensors_in(value: object) -> list[torch.Tensor]:

@@ -62,7 +62,7 @@ class GraphsKept(Observer):
             self._step += 1
             return
         for tensor in tensors_in(call.result):
-            node = tensor.grad_fn
+            node = _node(tensor)
             if node is None or "torchlint" in (notes := _notes(node)):
                 continue
             line = self._lines[call.site, call.name]
@@ -100,11 +100,11 @@ class GraphsKept(Observer):
         for name, value in places.items():
             if isinstance(value, (list, tuple, dict)) or type(value).__name__ == "deque":
                 held = value.values() if isinstance(value, dict) else value
-                graphs = [one for one in held if isinstance(one, torch.Tensor) and one.grad_fn is not None]
+                graphs = [one for one in held if isinstance(one, torch.Tensor) and _node(one) is not None]
                 if len(graphs) >= _STEPS - 1:
                     return name
         for name, value in places.items():
-            if isinstance(value, torch.Tensor) and value.grad_fn is not None and _reaches(value, line.alive):
+            if isinstance(value, torch.Tensor) and _reaches(value, line.alive):
                 return name
         return None
 
@@ -113,7 +113,7 @@ def _reaches(tensor: torch.Tensor, tokens: WeakSet[_Token]) -> bool:
     """Whether the graph of a tensor holds several of these nodes."""
     seen: set[object] = set()
     found = 0
-    nodes = [tensor.grad_fn]
+    nodes = [_node(tensor)]
     while nodes and len(seen) < 10_000:
         node = nodes.pop()
         if node is None or node in seen:
@@ -122,6 +122,13 @@ def _reaches(tensor: torch.Tensor, tokens: WeakSet[_Token]) -> bool:
         found += _notes(node).get("torchlint") in tokens
         nodes.extend(following for following, _ in node.next_functions)
     return found >= _STEPS
+
+
+def _node(tensor: torch.Tensor) -> torch.autograd.graph.Node | None:
+    try:
+        return tensor.grad_fn
+    except RuntimeError:  # a view made in no_grad whose base was written: torch refuses to say
+        return None
 
 
 def _notes(node: torch.autograd.graph.Node) -> dict[str, object]:

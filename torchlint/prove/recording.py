@@ -39,5 +39,6 @@ def record(
         tuple(site for site in seen.entered if site in seen.inferring),
         frozenset(seen.lines),
         seen.saved_bytes,
+        seen.troubles,
         interrupted,
     )

@@ -21,6 +21,8 @@ class Record:
     """The no_grad regions that do inference."""
     lines: frozenset[tuple[str, int]]
     saved_bytes: int
+    troubles: tuple[str, ...] = ()
+    """Where an observer failed: a defect of torchlint, not of the program."""
     interrupted: bool = False
 
     def differs_from(self, other: Record, *, errors_only: bool = False) -> str | None:
@@ -44,6 +46,7 @@ class Record:
             "candidates": [plain_site(site) for site in self.candidates],
             "lines": sorted(self.lines),
             "saved_bytes": self.saved_bytes,
+            "troubles": list(self.troubles),
             "interrupted": self.interrupted,
         }
 
@@ -52,11 +55,13 @@ def record_from(value: dict[str, object]) -> Record:
     """The record that `as_json` gave; raises `KeyError`, `TypeError` or `ValueError` for anything else."""
     error, left, saved_bytes = value["error"], value["left"], value["saved_bytes"]
     observations, candidates, lines = value["observations"], value["candidates"], value["lines"]
+    troubles = value["troubles"]
     if not (
         isinstance(left, dict)
         and isinstance(observations, list)
         and isinstance(candidates, list)
         and isinstance(lines, list)
+        and isinstance(troubles, list)
         and isinstance(saved_bytes, int)
     ):
         raise TypeError("not a record")
@@ -68,5 +73,6 @@ def record_from(value: dict[str, object]) -> Record:
         tuple(map(site_from, candidates)),
         frozenset((str(file), int(line)) for file, line in lines),
         saved_bytes,
+        tuple(map(str, troubles)),
         bool(value["interrupted"]),
     )

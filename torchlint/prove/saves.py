@@ -147,8 +147,11 @@ class SavedTensors(Observer):
         if site is None:
             return tensor
         with torch._C.DisableTorchFunction():
-            # Holding the result itself would close a circle: node, save, tensor, node.
-            alias = tensor.detach()
+            try:
+                # Holding the result itself would close a circle: node, save, tensor, node.
+                alias = tensor.detach()
+            except RuntimeError:  # a view whose base was written: torch itself will refuse it
+                return tensor
             running = self._calls.current if self._calls is not None else []
             operation = f"'{running[-1].name}'" if running else "an operation"
             values = None if running else _hash(alias)

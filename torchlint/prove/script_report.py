@@ -16,9 +16,10 @@ from torchlint.prove.command import torch_version
 from torchlint.prove.observations import CLAIMED, Observation, Site
 from torchlint.prove.proof import Proof, observe
 from torchlint.prove.scripts import runner
-from torchlint.prove.verdicts import Answer, Verdict, unannounced, verdicts
+from torchlint.prove.verdicts import NOT_RUN, Answer, Verdict, unannounced, verdicts
 from torchlint.source import Source
 
+_ORDER = list(Answer)
 _WIDTH = max(len(answer.value) for answer in Answer) + 2
 
 
@@ -40,6 +41,8 @@ def prove_script(script: Path, arguments: Sequence[str], *, name: str) -> int:
         findings += _findings(Path(file))
     found = verdicts(findings, proof.record.observations, proof.record.lines)
     faults = unannounced(found, proof.record.observations)
+    for trouble in proof.record.troubles:
+        print(f"warning: {trouble}; please report it", file=sys.stderr)
     print(_headline(name, proof, time.monotonic() - started))
     for line in _lines(found, faults):
         print(line)
@@ -74,11 +77,12 @@ def _headline(name: str, proof: Proof, seconds: float) -> str:
 
 
 def _lines(found: Sequence[Verdict], faults: Sequence[Observation]) -> Iterator[str]:
-    for verdict in found:
+    for verdict in sorted(found, key=lambda one: _ORDER.index(one.answer)):
         finding = verdict.finding
         place = _place(finding.filename, finding.line)
         yield f"{verdict.answer.value:<{_WIDTH}}{place} {finding.code} {finding.message}"
-        yield from _seen(verdict.why, verdict.observation)
+        if verdict.why != NOT_RUN:
+            yield from _seen(verdict.why, verdict.observation)
     for fault in faults:
         yield f"{'seen':<{_WIDTH}}{_at(fault.site)} no finding stands here"
         yield from _seen(fault.text, fault)

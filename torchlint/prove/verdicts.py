@@ -18,6 +18,9 @@ class Answer(Enum):
     NOT_REACHED = "not reached"
 
 
+NOT_RUN = "the line did not run"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One finding, what the run says of it, and why."""
@@ -76,7 +79,7 @@ def _verdict(
     span = range(finding.line, finding.span.end_line + 1)
     if any((finding.filename, line) in lines for line in span):
         return Verdict(finding, Answer.REFUTED, "the line ran, and torch did nothing of the kind")
-    return Verdict(finding, Answer.NOT_REACHED, "the line did not run")
+    return Verdict(finding, Answer.NOT_REACHED, NOT_RUN)
 
 
 def _is_at(observation: Observation, finding: Diagnostic) -> bool:

@@ -33,6 +33,8 @@ class Seen:
     """Those of them that do inference."""
     lines: set[tuple[str, int]] = field(default_factory=set)
     """Lines of the program that ran, where they were asked for."""
+    troubles: tuple[str, ...] = ()
+    """Where an observer failed."""
     saved_bytes: int = 0
     """The most memory that graphs held at once through saved tensors."""
 
@@ -81,6 +83,7 @@ def watching(
             seen.entered = tuple(regions.entered)
             seen.inferring = frozenset(regions.inferring)
             seen.saved_bytes = saved.memory.peak
+            seen.troubles = tuple(called.troubles)
             found = [one for observer in observers for one in observer.observations()]
             seen.observations = sorted(found, key=lambda one: (one.site, one.kind.value, one.text))
 
