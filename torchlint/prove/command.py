@@ -9,15 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 from torchlint.errors import ConfigError, ProveError, TorchlintError
+from torchlint.prove.versions import TESTED
 from torchlint.rules import RULES
-
-TESTED = "2.13.0"
-"""The torch that the tables were measured on."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -37,13 +34,6 @@ def main(words: Sequence[str]) -> int:
     except TorchlintError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-
-
-def torch_version() -> str:
-    """The installed torch, in words for a headline."""
-    version = metadata.version("torch")
-    plain = version.partition("+")[0]
-    return f"torch {version}" if plain == TESTED else f"torch {version} (the tables are of {TESTED})"
 
 
 def _script(word: str) -> Path:

@@ -10,13 +10,13 @@ from torchlint.config import Config
 from torchlint.diagnostic import Diagnostic
 from torchlint.engine import check
 from torchlint.fixes import fix
-from torchlint.prove.command import torch_version
 from torchlint.prove.observations import CLAIMED
 from torchlint.prove.programs import execute
 from torchlint.prove.proof import Watch, observe
 from torchlint.prove.recording import record
 from torchlint.prove.records import Record
 from torchlint.prove.verdicts import Answer, Verdict, verdicts
+from torchlint.prove.versions import torch_version
 from torchlint.rulebook import Example, examples, page
 from torchlint.rules import RULES
 from torchlint.source import Source

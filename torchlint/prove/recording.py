@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torchlint.prove.frames import Program
+from torchlint.prove.observers.frames import Program
 from torchlint.prove.programs import Outcome
 from torchlint.prove.proof import Watch
 from torchlint.prove.records import Record

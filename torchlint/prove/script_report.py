@@ -12,11 +12,11 @@ from pathlib import Path
 from torchlint import check
 from torchlint.diagnostic import Diagnostic
 from torchlint.errors import ProveError, UnreadableSource
-from torchlint.prove.command import torch_version
 from torchlint.prove.observations import CLAIMED, Observation, Site
 from torchlint.prove.proof import Proof, observe
 from torchlint.prove.scripts import runner
 from torchlint.prove.verdicts import NOT_RUN, Answer, Verdict, unannounced, verdicts
+from torchlint.prove.versions import torch_version
 from torchlint.source import Source
 
 _ORDER = list(Answer)
@@ -88,7 +88,8 @@ def _lines(found: Sequence[Verdict], faults: Sequence[Observation]) -> Iterator[
         yield from _seen(fault.text, fault)
     counts = Counter(verdict.answer for verdict in found)
     said = [f"{counts[answer]} {answer.value}" for answer in Answer]
-    yield ""
+    if found or faults:
+        yield ""
     yield f"{len(found)} findings: {', '.join(said)}; seen without a finding: {len(faults)}"
 
 

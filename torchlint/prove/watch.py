@@ -7,19 +7,22 @@ import warnings
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
-from torchlint.prove import calls
-from torchlint.prove.calls import CallWatch, Observer
-from torchlint.prove.forwards import Forwards
-from torchlint.prove.frames import Program
-from torchlint.prove.graphs import GraphsKept
-from torchlint.prove.modes import GradMode, InferenceTensors
 from torchlint.prove.observations import Observation, Site
-from torchlint.prove.reads import Reads
-from torchlint.prove.regions import Regions
-from torchlint.prove.saves import SavedTensors
+from torchlint.prove.observers.calls import CallWatch, Observer
+from torchlint.prove.observers.forwards import Forwards
+from torchlint.prove.observers.frames import Program
+from torchlint.prove.observers.graphs import GraphsKept
+from torchlint.prove.observers.modes import GradMode, InferenceTensors
+from torchlint.prove.observers.reads import Reads
+from torchlint.prove.observers.regions import Regions
+from torchlint.prove.observers.saves import SavedTensors
+
+
+_OBSERVERS = str(Path(__file__).with_name("observers"))
 
 
 @dataclass(slots=True)
@@ -101,7 +104,7 @@ def _warnings_in_place(program: Program) -> Iterator[None]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        site = program.here() if filename == calls.__file__ else None
+        site = program.here() if filename.startswith(_OBSERVERS) else None
         if site is not None:
             filename, lineno = site.file, site.line
         show(message, category, filename, lineno, file, line)

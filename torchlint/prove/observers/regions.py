@@ -15,10 +15,10 @@ from torch.autograd import grad_mode
 from torch.utils import _contextlib
 from torch.utils.weak import WeakIdKeyDictionary
 
-from torchlint.prove import replacing
-from torchlint.prove.calls import Call, Observer, tensors_in
-from torchlint.prove.frames import Program
 from torchlint.prove.observations import Site
+from torchlint.prove.observers import replacing
+from torchlint.prove.observers.calls import Call, Observer, tensors_in
+from torchlint.prove.observers.frames import Program
 
 _READS = {"item", "tolist", "numpy", "save", "__bool__", "__float__", "__int__", "__format__", "__repr__"}
 """What a value is computed for: a number, an array, a text, a file, a decision."""

@@ -15,9 +15,9 @@ from weakref import WeakSet
 
 import torch
 
-from torchlint.prove.calls import Call, CallWatch, Observer
-from torchlint.prove.frames import Program
 from torchlint.prove.observations import Kind, Observation, Remark, Site
+from torchlint.prove.observers.calls import Call, CallWatch, Observer
+from torchlint.prove.observers.frames import Program
 
 _COMPARED = 1 << 20
 """Elements up to which the values of a saved tensor are compared: a hash costs what an operation does."""

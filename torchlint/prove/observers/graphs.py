@@ -14,9 +14,9 @@ from weakref import WeakSet
 
 import torch
 
-from torchlint.prove.calls import Call, Observer, tensors_in
-from torchlint.prove.frames import Program
 from torchlint.prove.observations import Kind, Observation, Remark, Site
+from torchlint.prove.observers.calls import Call, Observer, tensors_in
+from torchlint.prove.observers.frames import Program
 
 _STEPS = 3
 """So many steps with nodes alive at once count as kept: two are a state carried over, or a comparison."""

@@ -18,10 +18,10 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from torchlint.prove.calls import Call, Observer, tensors_in
-from torchlint.prove.frames import Program
 from torchlint.prove.observations import Kind, Observation, Remark, Site
-from torchlint.prove.replacing import replaced
+from torchlint.prove.observers.calls import Call, Observer, tensors_in
+from torchlint.prove.observers.frames import Program
+from torchlint.prove.observers.replacing import replaced
 
 
 @dataclass(slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from torchlint.prove.calls import Call, Observer
-from torchlint.prove.frames import Program
 from torchlint.prove.observations import Kind, Observation, Site
+from torchlint.prove.observers.calls import Call, Observer
+from torchlint.prove.observers.frames import Program
 
 _CONVERSIONS = {"__float__", "__int__", "__index__", "__complex__", "__format__", "tolist"}
 

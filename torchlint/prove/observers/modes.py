@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
-from torchlint.prove.calls import Call, Observer, tensors_in
-from torchlint.prove.frames import Program
 from torchlint.prove.observations import Kind, Observation, Remark, Site
+from torchlint.prove.observers.calls import Call, Observer, tensors_in
+from torchlint.prove.observers.frames import Program
 
 _REFUSALS = (
     "Inference tensors cannot be saved for backward",

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from torchlint.prove.frames import Program
 from torchlint.prove.observations import Observation, Site
+from torchlint.prove.observers.frames import Program
 
 
 @dataclass(slots=True)
