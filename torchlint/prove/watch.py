@@ -21,7 +21,6 @@ from torchlint.prove.observers.reads import Reads
 from torchlint.prove.observers.regions import Regions
 from torchlint.prove.observers.saves import SavedTensors
 
-
 _OBSERVERS = str(Path(__file__).with_name("observers"))
 
 
