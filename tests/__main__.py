@@ -13,7 +13,7 @@ from pathlib import Path
 PARTS = {
     "lint": ["ruff", "check", "."],
     "format": ["ruff", "format", "--check", "."],
-    "types": ["mypy", "--strict", "torchlint"],
+    "types": ["mypy", "--strict", "torchlint", "scripts"],
     "tests": ["pytest", "-q", *sys.argv[1:]],
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 import torch
@@ -33,10 +34,16 @@ class Built:
         self.constructor = ast.unparse(call.func)
         self.positional = [given(node) for node in call.func.args]
         self.keywords = {keyword.arg or "": given(keyword.value) for keyword in call.func.keywords}
-        self.inputs = [name for node in call.args for name in variables(node)]
         row = tables.module(ast.unparse(call.func.func))
         assert row is not None, f"no row for {text}"
         self.row = row
+        self.sizes = [len(variables(node)) if isinstance(node, ast.Tuple) else 0 for node in call.args]
+        """How many tensors a tuple holds; 0 for what is no tuple."""
+        self.inputs = [name for node in call.args for name in variables(node)]
+        self.owners = [
+            arg for arg, node in zip(row.forward, call.args, strict=False) for _ in variables(node)
+        ]
+        """The argument of the row that each of the inputs belongs to."""
         self.in_place = self.writes(training=True) and row.inplace != "training"
 
     def writes(self, *, training: bool) -> bool:
@@ -49,8 +56,13 @@ class Built:
         made = eval(self.constructor, {"torch": torch})
         assert isinstance(made, torch.nn.Module)
         if isinstance(made, torch.nn.modules.lazy.LazyModuleMixin):
-            made(*self.arguments())
+            made(*self.shaped(self.arguments()))
         return made.train(training).requires_grad_(not frozen)
+
+    def shaped(self, arguments: list[torch.Tensor]) -> list[object]:
+        """The inputs as the call takes them: some stand together in a tuple."""
+        rest = iter(arguments)
+        return [tuple(islice(rest, size)) if size else next(rest) for size in self.sizes]
 
     def arguments(self, requiring: frozenset[str] = frozenset()) -> list[torch.Tensor]:
         """New inputs of a call; none is a leaf, so that each can be written in place."""
@@ -77,7 +89,7 @@ def test_training_and_evaluation_differ_where_the_row_says(text: str) -> None:
         module = line.module(training=training)
         torch.manual_seed(1)
         with torch.inference_mode():
-            results = flatten(module(*line.arguments()))
+            results = flatten(module(*line.shaped(line.arguments())))
         outcomes.append([*results, *module.state_dict().values()])
     same = all(torch.allclose(*pair, atol=1e-5) for pair in zip(*outcomes, strict=True))
     assert line.row.differs(line.positional, line.keywords) is (Answer.NO if same else Answer.YES)
@@ -96,7 +108,7 @@ def test_a_call_writes_its_input_where_the_row_says(text: str, training: bool) -
     line = Built(text)
     arguments = line.arguments()
     with torch.inference_mode():
-        line.module(training=training)(*arguments)
+        line.module(training=training)(*line.shaped(arguments))
     assert (arguments[0]._version > 0) == line.writes(training=training)
 
 
@@ -108,34 +120,31 @@ def test_a_write_after_the_call_breaks_backward_where_the_row_says(text: str, tr
     if line.writes(training=training):
         row = replace(row, saves=(), saves_result=row.saves_result_in_place)
     checked = 0
+    first = flatten(line.module()(*line.shaped(line.arguments())))
+    outputs = [f"output {number}" for number, _ in enumerate(first)]
+    names = [*(f"{owner} {number}" for number, owner in enumerate(line.owners)), *outputs]
     for requiring in choices(list(dict.fromkeys(line.inputs))):
         for frozen in (False, True) if line.has_parameters() else (True,):
             if frozen and not requiring:
                 continue
             where = f"{sorted(requiring)} requiring grad, {'frozen' if frozen else 'parameters too'}"
-            outputs = [f"output {number}" for number in range(4)]
             surely: set[str] = set()
             perhaps: set[str] = set()
             for saved in row.saves:
-                needed = {
-                    name for arg, name in zip(row.forward, line.inputs, strict=False) if arg in saved.when
-                }
+                pairs = list(zip(line.owners, line.inputs, strict=True))
+                needed = {name for owner, name in pairs if owner in saved.when}
                 if not saved.when or needed & requiring or ("parameters" in saved.when and not frozen):
-                    (perhaps if saved.sometimes else surely).add(saved.arg)
-            kept = {outputs[number] for number in row.saved_outputs or range(4)}
+                    tensors_of = {name for name in names if name.startswith(f"{saved.arg} ")}
+                    (perhaps if saved.sometimes else surely).update(tensors_of)
+            kept = set(outputs) & {f"output {number}" for number in row.saved_outputs or range(len(outputs))}
             surely |= kept if row.saves_result is Saves.YES else set()
             perhaps |= kept if row.saves_result is Saves.SOMETIMES else set()
-            for number in range(len(line.inputs) + 1):
+            for name in names:
                 module, arguments = line.module(frozen=frozen, training=training), line.arguments(requiring)
                 torch.manual_seed(1)
-                results = flatten(module(*arguments))
-                everything = dict(zip(row.forward, arguments, strict=False)) | dict(
-                    zip(outputs, results, strict=False)
-                )
-                if number == len(line.inputs):
-                    moved = moved_together(results[0], everything)
-                else:
-                    moved = moved_together(arguments[number], everything)
+                results = flatten(module(*line.shaped(arguments)))
+                everything = dict(zip(names, [*arguments, *results], strict=True))
+                moved = moved_together(everything[name], everything)
                 raises = backward_raises(results)
                 checked += 1
                 assert raises or not moved & surely, f"{sorted(moved)} written, {where}: not saved"
