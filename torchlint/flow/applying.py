@@ -150,7 +150,8 @@ class Applying:
         for path in sorted(summary.writes):
             value = self._resolve(path, bound)
             place = next((thing.place for thing in value if thing.place), path[0])
-            self._autograd.writing.write(value, node, self._spelled(definition, path, node) or place)
+            spelled = self._spelled(definition, path, node) or place
+            self._autograd.writing.write(value, node, spelled, tracked=path in summary.tracked_writes)
         for path in sorted(summary.backwards):
             self._autograd.backward(self._resolve(path, bound), node)
         for path in sorted(summary.logs):

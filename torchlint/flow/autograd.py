@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchlint.flow.arguments import Arguments, bind, described, is_cast_to_integers, is_true
-from torchlint.flow.domain import Grad, GradMode
+from torchlint.flow.domain import Creation, Grad, GradMode
 from torchlint.flow.events import REACHES_AUTOGRAD, Backward, Computed, Escaped, Region, StaleSave, Trained
 from torchlint.flow.graph import Sites
 from torchlint.flow.state import TensorFacts
@@ -73,6 +73,9 @@ class Autograd:
         """Run backward from a value: stale saves that it reaches are faults, the rest is freed."""
         walk = self._walk
         site = walk.site(node)
+        made_here = all(path_of(thing) is None for thing in tensors(value))
+        if made_here and walk.now().grad_mode is GradMode.CALLER:
+            walk.evidence.trains = True
         for thing in tensors(value):
             walk.believe_graph(thing)
             path = path_of(thing)
@@ -100,7 +103,8 @@ class Autograd:
             return
         for saved, stale in state.graph.faults(state.graph.roots(facts.nodes, facts.storages)):
             walk.records.asks_grad_mode |= GradMode.CALLER in state.grad_mode
-            walk.tell(StaleSave(stale.written, stale.place, saved, certain and stale.certain))
+            sure = certain and stale.certain
+            walk.tell(StaleSave(stale.written, stale.place, saved, sure, stale.noticed))
 
     def grad_of(self, value: Value) -> Grad:
         """Whether a value may require grad; containers count as what is in them."""
@@ -163,6 +167,14 @@ class Autograd:
         walk.state = state.with_tensor(tensor, new)
         return frozenset((tensor,))
 
+    def leaf(self, node: cst.CSTNode) -> Value:
+        """A new tensor that is made to require grad."""
+        made = self.result(node, Grad.YES, [])
+        for thing in made:
+            facts = self._walk.now().tensor(thing)
+            self._walk.state = self._walk.now().with_tensor(thing, replace(facts, leaf=True))
+        return made
+
     def part(self, whole: Thing, node: cst.CSTNode, *, summing: bool = True, several: bool = False) -> Value:
         """One of the tensors that a structured result holds: as its whole, in a storage of its own."""
         facts = self._walk.now().tensor(whole)
@@ -217,9 +229,8 @@ class Autograd:
     ) -> Value:
         walk = self._walk
         if op.result is Result.FRESH:
-            wanted = arguments.constant("requires_grad")
-            value = self.result(node, Grad.YES if wanted is True else Grad.NO, [])
-            return value
+            wanted = arguments.constant("requires_grad") is True
+            return self.leaf(node) if wanted else self.result(node, Grad.NO, [])
         first = bound.get(op.args[0], NOTHING) if op.args else NOTHING
         views = tensors(first) if op.view in (View.VIEW, View.MULTI) else []
         plain = op.result in (Result.PLAIN, Result.CUT) or is_cast_to_integers(op, arguments)
@@ -264,11 +275,34 @@ class Autograd:
             born=born,
             summing=summing,
         )
+        self._mark(value, op, views, first, node)
         if op.view is View.MULTI:
             pieces = walk.things.make(Container, (node, "pieces"), "", kind="tuple")
             walk.state = walk.now().with_slot(pieces, "[*]", value)
             return frozenset((pieces,))
         return value
+
+    def _mark(self, value: Value, op: Op, views: list[Thing], first: Value, node: cst.CSTNode) -> None:
+        """Note what a view must not be written for, and what memory a result shares behind its version."""
+        walk = self._walk
+        state = walk.now()
+        sources = [state.tensor(thing) for thing in tensors(first)]
+        behind: frozenset[Thing] = frozenset()
+        creation = None
+        if op.result is Result.CUT and op.view is View.UNTRACKED:
+            behind = frozenset().union(*(item.storages | item.behind for item in sources))
+        elif views or op.result is Result.CUT:
+            behind = frozenset().union(*(item.behind for item in sources))
+        if views:
+            creation = sources[0].creation if len(sources) == 1 else None
+            if creation is None and op.view is View.MULTI:
+                creation = Creation.PIECE, walk.site(node)
+            elif creation is None and state.grad_mode.surely_off:
+                creation = Creation.UNGRADED, walk.site(node)
+        if behind or creation is not None:
+            for thing in value:
+                facts = state.tensor(thing)
+                walk.state = walk.now().with_tensor(thing, replace(facts, creation=creation, behind=behind))
 
     def _mixed(
         self,

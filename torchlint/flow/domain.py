@@ -7,7 +7,7 @@ construction, and a rule asks `Mode.TRAIN in mode` for "may" and `mode is Mode.T
 
 from __future__ import annotations
 
-from enum import Flag
+from enum import Enum, Flag
 
 
 class Mode(Flag):
@@ -47,6 +47,13 @@ class GradMode(Flag):
     def surely_on(self) -> bool:
         """No path in sight switches gradients off."""
         return bool(self) and not (self & GradMode.OFF)
+
+
+class Creation(Enum):
+    """How a view was made that torch refuses to write once an operation on it is recorded."""
+
+    PIECE = "piece"  # one of several views that one operation made
+    UNGRADED = "ungraded"  # made where gradients were off
 
 
 class Sensitivity(Flag):

@@ -8,7 +8,7 @@ import libcst as cst
 
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.autograd import Autograd
-from torchlint.flow.domain import Grad, Mode, Sensitivity
+from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Escaped
 from torchlint.flow.places import Places
 from torchlint.flow.things import (
@@ -63,12 +63,15 @@ class Effects:
                 return NOTHING.union(*given) or walk.unknown(node)
             case "copy":
                 return self._copy(first, node)
+            case "ungraded":
+                return self._ungraded(name, arguments, node)
             case "parameter":
                 return self._parameter(first, arguments, node)
             case "data":
                 return self._autograd.result(node, Grad.NO, [])
             case "inplace":
-                self._autograd.writing.write(first, node, walk.text(node.args[0].value) if node.args else "")
+                place = walk.text(node.args[0].value) if node.args else ""
+                self._autograd.writing.write(first, node, place, noticed=False)
                 return first
             case "operator":
                 operation = op(known.detail or "")
@@ -200,8 +203,20 @@ class Effects:
         )
         if born:
             walk.tell(Escaped(born, walk.site(node), "becomes a parameter"))
-        leaf = arguments.constant("requires_grad", 1) is not False
-        return self._autograd.result(node, Grad.YES if leaf else Grad.NO, [])
+        frozen = arguments.constant("requires_grad", 1) is False
+        return self._autograd.result(node, Grad.NO, []) if frozen else self._autograd.leaf(node)
+
+    def _ungraded(self, name: str, arguments: Arguments, node: cst.Call) -> Value:
+        """An operation that switches gradients off by itself."""
+        walk = self._walk
+        operation = op(name)
+        if operation is None:
+            return self._calls.strangers.call(name, arguments, node, discarded=False)
+        before = walk.now()
+        walk.state = before.with_switch(GradMode.NO_GRAD, before.regions)
+        value = self._autograd.apply(operation, arguments, node, method=False)
+        walk.state = walk.now().with_switch(before.grad_mode, before.regions)
+        return value
 
     def _sum(self, value: Value, node: cst.Call) -> Value:
         element = self._values.element(value, node)

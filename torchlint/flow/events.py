@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
+from torchlint.flow.domain import Creation, Grad, GradMode, Mode, Sensitivity
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -105,12 +105,35 @@ class Logged:
 
 @dataclass(frozen=True, slots=True)
 class StaleSave:
-    """Backward reaches an operation whose saved tensor was written: saved here, written there."""
+    """Backward reaches an operation whose saved tensor was written: saved here, written there.
+
+    Where it is not `noticed`, torch does not see the write, and the gradients are wrong.
+    """
 
     written: Site
     place: str
     saved: Site
     certain: bool
+    noticed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeafWritten:
+    """A leaf that requires grad is written in place where gradients are on; `view`: through a view of it."""
+
+    site: Site
+    place: str
+    view: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ViewWritten:
+    """A recorded operation writes a view that torch does not allow to be written; `made` is what made it."""
+
+    site: Site
+    place: str
+    creation: Creation
+    made: Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +184,8 @@ Event = (
     | Read
     | Logged
     | StaleSave
+    | LeafWritten
+    | ViewWritten
     | Computed
     | Escaped
     | UsedOutside

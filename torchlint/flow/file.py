@@ -174,6 +174,8 @@ class FileFlow:
         if probe is not None:
             walk.probe = lambda node: probe(walk, values, node)
         if definition is not None:
+            owner = definition.owner or ""
+            walk.is_forward = definition.name == "forward" and self.classes.is_module(owner)
             self._begin(walk, places, definition)
         for path, known in facts:
             self._set_up(walk, places, path, known)
@@ -270,6 +272,7 @@ def _summary_of(definition: Definition, walk: Walk) -> Summary:
         records.all_runs(),
         frozenset(records.asks),
         frozenset(records.writes),
+        frozenset(records.tracked_writes),
         frozenset(records.saves),
         frozenset(records.backwards),
         frozenset(records.logs),

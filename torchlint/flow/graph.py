@@ -33,11 +33,12 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A save that was written over: by whom, under which name, and whether on every path."""
+    """A save that was written over: by whom, under which name, whether on every path and seen by torch."""
 
     written: Site
     place: str
     certain: bool
+    noticed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,10 @@ class Graph:
         place: str,
         *,
         certain: bool,
+        noticed: bool = True,
         beside: Sites | None = None,
     ) -> Graph:
-        """Make every live save of these storages stale.
+        """Make every live save of these storages stale; `noticed` where their version moves.
 
         Where the target is one of several things (`beside`: the operations that made this one), an
         operation that ran on some paths only is left out, unless it made this thing: mostly the
@@ -118,7 +120,7 @@ class Graph:
                 sure = certain and node.certain
                 if not any(item.written == written and item.certain >= sure for item in known):
                     rest = tuple(item for item in known if item.written != written)
-                    stale = stale.set((site, storage), (*rest, Stale(written, place, sure)))
+                    stale = stale.set((site, storage), (*rest, Stale(written, place, sure, noticed)))
         return replace(self, stale=stale)
 
     def retire(self, storage: Storage, older: Storage) -> Graph:

@@ -208,7 +208,9 @@ class Places:
         if known.born:
             walk.tell(Escaped(known.born, walk.site(node), "gets requires_grad"))
         grad = Grad.YES if wanted is True else Grad.NO if wanted is False else Grad.UNKNOWN
-        walk.state = walk.now().with_tensor(thing, TensorFacts(grad, known.storages, born=known.born))
+        leaf = grad is Grad.YES and (known.grad is Grad.NO or known.leaf)
+        new = TensorFacts(grad, known.storages, born=known.born, leaf=leaf)
+        walk.state = walk.now().with_tensor(thing, new)
 
     def within(self, value: Value) -> list[Thing]:
         """The tensors of a value, and of the containers in it to any depth."""
@@ -325,6 +327,8 @@ class Places:
                 )
             dotted = walk.file.imports.resolve(value.callee) or value.callee
             if canonical(dotted) == "torch.nn.parameter.Parameter":
+                if False in (*value.arguments[1:2], dict(value.keywords).get("requires_grad")):
+                    return walk.opaque(key, place, parent)
                 return walk.things.make(Tensor, key, place, leaf=True, holder=parent)
         uses = classes.uses(owner, name)
         is_layer = isinstance(parent, Module) and "()" in uses and classes.method(owner, name) is None

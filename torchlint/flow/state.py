@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
+from torchlint.flow.domain import Creation, Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Region, Site
 from torchlint.flow.graph import Graph, Sites
 from torchlint.flow.persistent import PersistentMap
@@ -42,7 +42,9 @@ class TensorFacts:
 
     `storages` it may lie in, `nodes` that made it, `born` the regions it was created in,
     `sources` the unknown things whose grad decides where `grad` is unknown, `parts` the
-    tensors that a loss was summed from, `modules` whose results are in it.
+    tensors that a loss was summed from, `modules` whose results are in it, `leaf` when it was
+    made to require grad, not by an operation, `creation` how a view was made that must not be
+    written, `behind` the storages whose memory it shares without their version.
     """
 
     grad: Grad
@@ -52,6 +54,9 @@ class TensorFacts:
     sources: frozenset[Thing] = frozenset()
     parts: frozenset[Thing] = frozenset()
     modules: frozenset[Module] = frozenset()
+    leaf: bool = False
+    creation: tuple[Creation, Site] | None = None
+    behind: frozenset[Thing] = frozenset()
 
     def join(self, other: TensorFacts) -> TensorFacts:
         """What either may be."""
@@ -63,6 +68,9 @@ class TensorFacts:
             self.sources | other.sources,
             self.parts | other.parts,
             self.modules | other.modules,
+            self.leaf and other.leaf,
+            self.creation if self.creation == other.creation else None,
+            self.behind | other.behind,
         )
 
 

@@ -27,10 +27,11 @@ class Evidence:
         self.modules: set[object] = set()
         self.graphs: set[object] = set()
         self.classes: dict[object, str | None] = {}  # what every caller hands over; None: several
+        self.trains = False  # backward is run here on what is made here, so callers leave gradients on
 
     def size(self) -> int:
         """How much there is; it only grows."""
-        return len(self.modules) + len(self.graphs)
+        return len(self.modules) + len(self.graphs) + self.trains
 
 
 class Records:
@@ -41,6 +42,7 @@ class Records:
         self.calls: set[Path] = set()
         self.asks: set[Path] = set()
         self.writes: set[Path] = set()
+        self.tracked_writes: set[Path] = set()  # those that autograd sees, if the caller leaves gradients on
         self.saves: set[Path] = set()
         self.backwards: set[Path] = set()
         self.logs: set[Path] = set()
@@ -89,6 +91,7 @@ class Walk:
         self.turn = 0  # counts evaluations of expressions
         self.made: dict[Thing, int] = {}  # the turn in which a tensor was made last
         self.known_regions: list[Region] = []
+        self.is_forward = False  # the forward of a module, which trains somewhere
         self._listener = listener
         self.probe: Callable[[cst.CSTNode], None] | None = None  # asked after each statement that is told
         self._sites: dict[cst.CSTNode, Site] = {}
@@ -181,6 +184,13 @@ class Walk:
             if isinstance(part, Opaque | Tensor) and facts.grad is not Grad.NO:
                 self.evidence.graphs.add(part.key)
             stack.extend(facts.parts)
+
+    def grads_are_on(self) -> bool:
+        """Whether gradients are on for sure: switched on here, or what the unit does shows it of its callers."""
+        mode = self.now().grad_mode
+        if mode is GradMode.ENABLED:
+            return True
+        return mode.surely_on and (self.evidence.trains or self.is_forward)
 
     def set_mode(self, module: Module, mode: Mode, site: Site | None) -> None:
         """A module, and with it everything that it holds, goes into a mode."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from torchlint.flow.domain import Grad
-from torchlint.flow.events import Escaped, Site
+from torchlint.flow.domain import Grad, GradMode
+from torchlint.flow.events import Escaped, LeafWritten, Site, ViewWritten
 from torchlint.flow.graph import Sites
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import NOTHING, Opaque, Tensor, Thing, Value
@@ -27,8 +27,21 @@ class Writing:
         self._walk = walk
         self._autograd = autograd
 
-    def write(self, target: Value, node: cst.CSTNode, place: str) -> None:
-        """Write a tensor in place: what was saved of its storage is stale."""
+    def write(
+        self,
+        target: Value,
+        node: cst.CSTNode,
+        place: str,
+        *,
+        noticed: bool = True,
+        tracked: bool = False,
+        recorded: bool = False,
+    ) -> None:
+        """Write a tensor in place: what was saved of its storage is stale, `noticed` where its version moves.
+
+        With `tracked` autograd sees the write as an operation, and may refuse it; it is `recorded` where what
+        it writes or something else that it takes requires grad.
+        """
         walk = self._walk
         site = walk.site(node)
         walk.records.eventful = True
@@ -37,11 +50,50 @@ class Writing:
             state = walk.now()
             facts = state.tensor(thing)
             sure = certain and len(facts.storages) == 1
+            beside = None if certain else facts.nodes
             graph = state.graph.write(
-                facts.storages, site, place, certain=sure, beside=None if certain else facts.nodes
+                facts.storages, site, place, certain=sure, noticed=noticed, beside=beside
             )
             walk.state = state.with_graph(graph)
             self._written(thing, facts, site)
+            if facts.behind:
+                hidden = walk.now().graph.write(facts.behind, site, place, certain=sure, noticed=False)
+                walk.state = walk.now().with_graph(hidden)
+            if tracked and not state.grad_mode.surely_off:
+                self._tracked(thing, facts, site, place, certain=certain, recorded=recorded)
+
+    def _tracked(
+        self, thing: Thing, facts: TensorFacts, site: Site, place: str, *, certain: bool, recorded: bool
+    ) -> None:
+        """An operation writes in grad mode: torch refuses leaves, views of leaves, and some other views."""
+        walk = self._walk
+        path = path_of(thing)
+        if path is not None:
+            walk.records.tracked_writes.add(path)
+        if not certain:
+            return
+        refused = facts.creation if recorded or facts.grad is Grad.YES else None
+        if refused is not None:
+            walk.records.asks_grad_mode |= GradMode.CALLER in walk.now().grad_mode
+            if walk.grads_are_on():
+                walk.tell(ViewWritten(site, place, *refused))
+        elif (
+            facts.grad is Grad.YES
+            and facts.storages
+            and all(self._is_leaf(storage) for storage in facts.storages)
+        ):
+            walk.records.asks_grad_mode |= GradMode.CALLER in walk.now().grad_mode
+            if walk.grads_are_on():
+                walk.tell(LeafWritten(site, place, thing not in facts.storages))
+
+    def _is_leaf(self, storage: Thing) -> bool:
+        """Whether a storage is that of a leaf that requires grad."""
+        state = self._walk.now()
+        facts = state.tensor(storage)
+        if not isinstance(storage, Tensor) or facts.grad is not Grad.YES:
+            return False
+        frozen = storage.holder is not None and state.module(storage.holder).frozen
+        return facts.leaf or (storage.leaf and not frozen)
 
     def _written(self, thing: Thing, facts: TensorFacts, site: Site) -> None:
         walk = self._walk
@@ -109,7 +161,7 @@ class Writing:
         """Write a target, and put the operation that wrote it into the history of its storages."""
         walk = self._walk
         written = {storage for thing in tensors(target) for storage in walk.now().tensor(thing).storages}
-        self.write(target, node, place)
+        self.write(target, node, place, tracked=True, recorded=grad is Grad.YES)
         if grad is Grad.NO:
             return
         site = walk.site(node)

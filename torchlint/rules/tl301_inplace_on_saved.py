@@ -22,7 +22,9 @@ class InplaceOnSaved(Rule):
         self._faults: dict[tuple[Site, Site], StaleSave] = {}
 
     def visit_StaleSave(self, event: StaleSave) -> None:
-        """Keep the pair; certain once is certain."""
+        """Keep the pair; certain once is certain. What torch does not notice does not raise."""
+        if not event.noticed:
+            return
         pair = (event.written, event.saved)
         if event.certain or pair not in self._faults:
             self._faults[pair] = event
