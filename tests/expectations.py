@@ -8,7 +8,7 @@ with a word of the table below must have the whole form; anything else raises `M
     # want @+1 TL101                        a finding on the next line
     # missed TL101 why                      a finding that ought to be here, and is not
     # false TL101 why                       a finding that is here, and ought not to be
-    # meant TL101 why                       torch does here what the rule is about, and the rule is silent on purpose
+    # meant TL101 why                       torch does what the rule is about, and it is silent on purpose
     # state model: mode=train grad=yes      what the engine believes after this line
     # gap model: mode=train                 what is true after this line, and the engine does not see
     # runtime: raises RuntimeError "text"   how real torch behaves when the file is run

@@ -234,9 +234,7 @@ class TestRecords:
     def test_a_record_survives_as_json(self) -> None:
         import json
 
-        before = proof(
-            "x = torch.ones(3, requires_grad=True).exp()\nx.sum().item()\n", lines=True
-        ).record
+        before = proof("x = torch.ones(3, requires_grad=True).exp()\nx.sum().item()\n", lines=True).record
         assert before.observations
         assert before.lines
         after = record_from(json.loads(json.dumps(before.as_json())))
