@@ -186,7 +186,7 @@ class Walk:
             stack.extend(facts.parts)
 
     def grads_are_on(self) -> bool:
-        """Whether gradients are on for sure: switched on here, or what the unit does shows it of its callers."""
+        """Whether gradients are on for sure: switched on here, or shown by what the unit does."""
         mode = self.now().grad_mode
         if mode is GradMode.ENABLED:
             return True
