@@ -69,7 +69,7 @@ HOMES: dict[str, dict[str, str]] = {
 
 # Words that a message leaves open; those that stand for source text are quoted.
 SOURCE_TEXT = frozenset({"place", "op", "switch"})
-OTHER_WORDS = frozenset({"verb"})
+OTHER_WORDS = frozenset({"verb", "what"})
 
 CODES = tuple(one.code for one in RULES)
 EVERY_RULE = Config(select=("TL",))

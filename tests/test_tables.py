@@ -17,7 +17,7 @@ from torchlint.tables.rows import parts, read, signature
 
 OPS = read("ops.tsv")
 MODULES = read("modules.tsv")
-SAVED = re.compile(r"(\w+)(\?\w+(\|\w+)*)?~?")
+SAVED = re.compile(r"(\w+)(\?\w+(\|\w+)*)?[~!]?")
 SAVES = re.compile(r"no|sometimes|yes(:\d(,\d)*)?")
 LEGAL_OP = (
     re.compile(r"[\w.]+"),

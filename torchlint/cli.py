@@ -145,7 +145,9 @@ def _known(word: str, wanted: dict[str, str], what: str) -> str:
     from difflib import get_close_matches
 
     alike = {key.lower(): key for key in wanted if len(key) >= min(len(word), len("TL101"))}
-    near = get_close_matches(word.lower(), alike, n=1, cutoff=0.6)
+    near = get_close_matches(word.lower(), alike, n=3, cutoff=0.6)
+    # Of codes equally alike the one of the same topic.
+    near.sort(key=lambda key: not word.lower().startswith(key[: len("TL1")]))
     hint = f"did you mean '{alike[near[0]]}'?" if near else "`torchlint rule` lists them"
     raise ConfigError(f"unknown {what} '{word}'; {hint}")
 

@@ -125,6 +125,17 @@ class TestSavedTensors:
         found = proof("nn.init.orthogonal_(nn.Linear(2, 3).weight)\nprint('done')\n").record
         assert (found.error, found.printed, found.troubles) == (None, "done\n", ())
 
+    def test_such_a_view_may_be_left_in_a_name(self) -> None:
+        program = """
+            y = torch.ones(3, requires_grad=True) * 2
+            piece, *rest = y.unbind(0)
+            with torch.no_grad():
+                y.add_(1)
+            print("done")
+        """
+        found = proof(program).record
+        assert (found.error, found.printed, found.troubles) == (None, "done\n", ())
+
     def test_graphs_are_freed_as_without_observers(self) -> None:
         program = """
             import weakref

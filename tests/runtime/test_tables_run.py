@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -149,7 +150,7 @@ def saved_by(call: Call, run: Run, requiring: frozenset[str]) -> tuple[set[str],
     perhaps: set[str] = set()
     for saved in call.op.saves:
         if not saved.when or requiring.intersection(*[set().union(*map(call.tensors_of, saved.when))]):
-            (perhaps if saved.sometimes else surely).update(call.tensors_of(saved.arg))
+            (perhaps if saved.sometimes or saved.unnoticed else surely).update(call.tensors_of(saved.arg))
     numbers = call.op.saved_outputs or range(len(run.outputs))
     if call.op.saves_result is not Saves.NO:
         sure = call.op.saves_result is Saves.YES
@@ -247,3 +248,120 @@ def test_a_call_writes_what_the_row_says(text: str) -> None:
     if call.op.result is Result.CUT:  # detach_ moves no version, yet backward through what saved it raises
         changed |= set(run.written)
     assert changed == set(run.written)
+
+
+@pytest.mark.parametrize("text", [text for text in CALLS if Call(text).keywords])
+def test_the_keywords_of_a_call_are_arguments_of_its_row(text: str) -> None:
+    call = Call(text)
+    assert call.keywords.keys() <= {*call.op.args, *call.op.keywords, "inplace"}
+
+
+# Calls whose answer depends on an argument that is in sight, so that a form settles it.
+SETTLED = (
+    "torch.cdist(x, y, p=0.0)",
+    "torch.cdist(x, y, p=1.0)",
+    "torch.linalg.matrix_power(spd, -2)",
+    "torch.linalg.matrix_power(x, 0)",
+    "torch.pow(x, y)",
+    "x ** 2",
+    "x[0]",
+    "x[rows]",
+)
+
+
+@pytest.mark.parametrize("text", SETTLED)
+def test_a_form_leaves_nothing_open(text: str) -> None:
+    op = Call(text).op
+    assert not any(saved.sometimes for saved in op.saves)
+    assert op.saves_result is not Saves.SOMETIMES
+    assert op.view is not View.MAYBE
+
+
+@pytest.mark.parametrize("text", ["torch.float_power(x, y)", "x.float_power(0.5)"])
+def test_a_form_settles_whether_a_power_is_saved(text: str) -> None:
+    assert Call(text).op.saves_result is not Saves.SOMETIMES
+
+
+# Calls that no line can make: a tensor must require grad, or must not, or has another layout, or is none.
+PREPARED = (
+    "leaf.register_hook(print)",
+    "leaf.register_post_accumulate_grad_hook(print)",
+    "leaf.retain_grad()",
+    "leaf.to_sparse()",
+    "learned.grad",
+    "loss.backward()",
+    "plain.apply_(abs)",
+    "plain.map2_(other, other.flip(0), max)",
+    "plain.map_(other, max)",
+    "plain.resize_(2, 2)",
+    "plain.resize_as_(learned)",
+    "plain_sparse.resize_as_sparse_(sparse)",
+    "plain_sparse.sparse_resize_((4, 4), 2, 0)",
+    "sparse.coalesce()",
+    "sparse.is_coalesced()",
+    "sparse.values()",
+    "torch.from_numpy(array)",
+    "torch.nn.utils.clip_grad_value_([learned], 0.1)",
+    "torch.sparse.sampled_addmm(compressed, leaf, other)",
+    "torch.sparse_compressed_tensor(starts, columns, weights, layout=torch.sparse_csr)",
+    "torch.sparse_coo_tensor(ones, weights)",
+    "torch.sparse_csc_tensor(starts, columns, weights)",
+    "torch.sparse_csr_tensor(starts, columns, weights)",
+    "torch.spmm(sparse, other)",
+    "torch.utils.dlpack.to_dlpack(plain)",
+)
+UNVERSIONED = {"apply_", "map2_", "map_"}  # they write, but move no version: backward never notices
+
+
+def prepared() -> dict[str, Any]:
+    """New tensors for these calls, and an array of numpy."""
+    eye, learned = torch.eye(3), torch.ones(2, requires_grad=True)
+    learned.sum().backward()
+    return {
+        "plain": -torch.rand(3, 3),
+        "other": torch.rand(3, 3),
+        "leaf": torch.rand(3, 3, requires_grad=True),
+        "learned": learned,
+        "loss": torch.ones(2, requires_grad=True).sum(),
+        "array": torch.rand(3).numpy(),
+        "sparse": eye.to_sparse().requires_grad_(),
+        "plain_sparse": eye.to_sparse(),
+        "compressed": eye.to_sparse_csr(),
+        "ones": torch.arange(3).repeat(2, 1),
+        "starts": torch.arange(4),
+        "columns": torch.arange(3),
+        "weights": torch.rand(3, requires_grad=True),
+    }
+
+
+@pytest.mark.parametrize("text", PREPARED)
+def test_a_prepared_call_does_what_the_row_says(text: str) -> None:
+    op = Call(text).op
+    scope = prepared()
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name) and node.id in scope]
+    used = [node.id for node in sorted(nodes, key=lambda node: node.col_offset)]
+    first = scope[used[0]]
+    before = first.detach().clone() if isinstance(first, torch.Tensor) else None
+    version = first._version if before is not None else 0
+    value = eval(text, {"torch": torch}, scope)
+    given = {name: scope[name] for name in used if isinstance(scope[name], torch.Tensor)}
+    if op.name in UNVERSIONED:
+        assert op.writes
+        assert first._version == version
+        assert not torch.equal(first, before)
+    else:
+        assert (before is not None and first._version != version) == (op.writes is not None)
+    match op.result:
+        case Result.GRAPH:
+            assert value.requires_grad == any(tensor.requires_grad for tensor in given.values())
+        case Result.PLAIN | Result.FRESH:
+            assert not value.requires_grad
+        case _:
+            assert not flatten(value)
+    match op.view:
+        case View.SELF:
+            assert value is first
+        case View.VIEW | View.UNTRACKED:
+            assert bool(moved_together(value, given)) == (op.view is View.VIEW)
+        case View.NEVER:
+            assert not any(moved_together(output, given) for output in flatten(value))

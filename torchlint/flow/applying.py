@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from torchlint.flow.domain import Grad, Mode, Sensitivity
+from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Computed, Escaped
 from torchlint.flow.state import ModuleFacts
 from torchlint.flow.summary import (
@@ -102,7 +102,8 @@ class Applying:
                     if settles(facts):
                         modules.append((path, facts))
                     walk.file.believe_module(definition.qualname, path, thing)
-        walk.file.called(definition.qualname, Context(tuple(modules), walk.now().grad_mode))
+        grad_mode = GradMode.ENABLED if walk.grads_are_on() else walk.now().grad_mode
+        walk.file.called(definition.qualname, Context(tuple(modules), grad_mode))
 
     def _run(self, summary: Summary, bound: dict[str, Value], node: cst.Call) -> None:
         """The callee runs modules of ours under our grad mode."""
@@ -152,6 +153,10 @@ class Applying:
             place = next((thing.place for thing in value if thing.place), path[0])
             spelled = self._spelled(definition, path, node) or place
             self._autograd.writing.write(value, node, spelled, tracked=path in summary.tracked_writes)
+        for path in sorted(summary.hidden_writes):
+            value = self._resolve(path, bound)
+            place = self._spelled(definition, path, node) or path[0]
+            self._autograd.writing.write(value, node, place, noticed=False)
         for path in sorted(summary.backwards):
             self._autograd.backward(self._resolve(path, bound), node)
         for path in sorted(summary.logs):

@@ -51,7 +51,10 @@ class Autograd:
             return self._walk.things.scalar(Plain.NONE)
         if op.result in (Result.NUMBER, Result.ARRAY):
             kind = Plain.NUMBER if op.result is Result.NUMBER else Plain.ARRAY
-            return self._walk.things.scalar(kind)
+            shared = (
+                self._memory(bound.get(op.args[0], NOTHING)) if op.view is View.UNTRACKED else frozenset()
+            )
+            return self._walk.things.scalar(kind, memory=shared)
         out = arguments.keywords.get("out")
         if out is not None and tensors(out):
             self.writing.write(out, node, place or "out")
@@ -122,6 +125,7 @@ class Autograd:
         role: str = "",
         storages: frozenset[Thing] | None = None,
         saved: Iterable[Thing] = (),
+        unwatched: frozenset[Thing] = frozenset(),
         saves_result: bool = False,
         born: frozenset[Region] | None = None,
         summing: bool = False,
@@ -150,7 +154,8 @@ class Autograd:
             if saves_result and grad is Grad.YES:
                 kept |= own
             live = self.writing.live() if state.graph.nodes.get(site) is not None else frozenset()
-            state = state.with_graph(state.graph.record(site, parents, kept, live))
+            graph = state.graph.record(site, parents, kept, live, unwatched=unwatched)
+            state = state.with_graph(graph)
             nodes = frozenset((site,))
         new = TensorFacts(
             grad,
@@ -253,6 +258,7 @@ class Autograd:
                 # A view of a normal tensor stays normal, also when it is made in a region.
                 born = frozenset().union(*(item.born for item in facts))
         saved = self.saved(op, bound) if grad is Grad.YES else set()
+        unwatched = frozenset(saved if any(item.unnoticed for item in op.saves) else ())
         saves_result = op.saves_result is Saves.YES
         summing = op.name in _SUMMING
         if op.name in ("mul", "div"):
@@ -271,6 +277,7 @@ class Autograd:
             operands,
             storages=storages,
             saved=saved,
+            unwatched=unwatched,
             saves_result=saves_result,
             born=born,
             summing=summing,
@@ -282,6 +289,11 @@ class Autograd:
             return frozenset((pieces,))
         return value
 
+    def _memory(self, value: Value) -> frozenset[Thing]:
+        """The storages whose memory something shares that is made of a tensor behind its version."""
+        facts = [self._walk.now().tensor(thing) for thing in tensors(value)]
+        return frozenset().union(*(item.storages | item.behind for item in facts))
+
     def _mark(self, value: Value, op: Op, views: list[Thing], first: Value, node: cst.CSTNode) -> None:
         """Note what a view must not be written for, and what memory a result shares behind its version."""
         walk = self._walk
@@ -290,19 +302,20 @@ class Autograd:
         behind: frozenset[Thing] = frozenset()
         creation = None
         if op.result is Result.CUT and op.view is View.UNTRACKED:
-            behind = frozenset().union(*(item.storages | item.behind for item in sources))
+            behind = self._memory(first)
         elif views or op.result is Result.CUT:
             behind = frozenset().union(*(item.behind for item in sources))
+        leaf_view = bool(views) and all(item.leaf or item.leaf_view for item in sources)
         if views:
             creation = sources[0].creation if len(sources) == 1 else None
             if creation is None and op.view is View.MULTI:
                 creation = Creation.PIECE, walk.site(node)
             elif creation is None and state.grad_mode.surely_off:
                 creation = Creation.UNGRADED, walk.site(node)
-        if behind or creation is not None:
+        if behind or leaf_view or creation is not None:
             for thing in value:
-                facts = state.tensor(thing)
-                walk.state = walk.now().with_tensor(thing, replace(facts, creation=creation, behind=behind))
+                facts = replace(state.tensor(thing), creation=creation, behind=behind, leaf_view=leaf_view)
+                walk.state = walk.now().with_tensor(thing, facts)
 
     def _mixed(
         self,

@@ -135,7 +135,12 @@ class FileFlow:
     def _callers(self, qualname: str) -> list[str]:
         summary = self.summary(qualname)
         records = self._records.get(qualname)
-        asks = summary.asks or summary.writes or (records is not None and records.asks_grad_mode)
+        asks = (
+            summary.asks
+            or summary.writes
+            or summary.hidden_writes
+            or (records is not None and records.asks_grad_mode)
+        )
         if not qualname or not asks:
             return []
         name = qualname.rpartition(".")[2]
@@ -175,7 +180,8 @@ class FileFlow:
             walk.probe = lambda node: probe(walk, values, node)
         if definition is not None:
             owner = definition.owner or ""
-            walk.is_forward = definition.name == "forward" and self.classes.is_module(owner)
+            begins = definition.name in ("forward", "__init__")
+            walk.is_forward = begins and self.classes.is_module(owner)
             self._begin(walk, places, definition)
         for path, known in facts:
             self._set_up(walk, places, path, known)
@@ -272,6 +278,7 @@ def _summary_of(definition: Definition, walk: Walk) -> Summary:
         records.all_runs(),
         frozenset(records.asks),
         frozenset(records.writes),
+        frozenset(records.hidden_writes),
         frozenset(records.tracked_writes),
         frozenset(records.saves),
         frozenset(records.backwards),

@@ -24,11 +24,13 @@ class Node:
     parents: Sites
     saved: frozenset[Storage]
     certain: bool = True  # False where only some paths came by
+    unwatched: frozenset[Storage] = frozenset()  # saved without their version
 
     def join(self, other: Node) -> Node:
         """What either may be."""
         certain = self.certain and other.certain and self.saved == other.saved
-        return Node(self.parents | other.parents, self.saved | other.saved, certain)
+        unwatched = self.unwatched & other.unwatched
+        return Node(self.parents | other.parents, self.saved | other.saved, certain, unwatched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,22 @@ class Graph:
             self.rewritten.join(other.rewritten, _union),
         )
 
-    def record(self, site: Site, parents: Sites, saved: Iterable[Storage], live: Sites) -> Graph:
+    def record(
+        self,
+        site: Site,
+        parents: Sites,
+        saved: Iterable[Storage],
+        live: Sites,
+        *,
+        unwatched: frozenset[Storage] = frozenset(),
+    ) -> Graph:
         """Add an operation.
 
         Where a loop comes by again, the operation of the last round is forgotten unless it
         can still be reached: from `live` things or as its own ancestor.
         """
         storages = frozenset(saved)
-        node = Node(parents, storages)
+        node = Node(parents, storages, unwatched=unwatched)
         stale = self.stale
         old = self.nodes.get(site)
         if old is not None:
@@ -117,10 +127,11 @@ class Graph:
                 ):
                     continue
                 known = stale.get((site, storage)) or ()
+                seen = noticed and storage not in node.unwatched
                 sure = certain and node.certain
                 if not any(item.written == written and item.certain >= sure for item in known):
                     rest = tuple(item for item in known if item.written != written)
-                    stale = stale.set((site, storage), (*rest, Stale(written, place, sure, noticed)))
+                    stale = stale.set((site, storage), (*rest, Stale(written, place, sure, seen)))
         return replace(self, stale=stale)
 
     def retire(self, storage: Storage, older: Storage) -> Graph:

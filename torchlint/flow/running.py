@@ -230,8 +230,9 @@ class Running:
                 for storage in walk.now().tensor(operand).storages
             }
         saves_result = layer.saves_result is Saves.YES and not layer.saved_outputs
+        idle = walk.now().module(thing).mode is Mode.EVAL
         first = arguments.positional[0] if arguments.positional else NOTHING
-        if thing.inplace and tensors(first):
+        if thing.inplace and tensors(first) and not (layer.inplace == "training" and idle):
             # What an in-place layer needs of the old value it copies.
             kept = layer.saves_result_in_place is Saves.YES
             return self._autograd.writing.overwrite(

@@ -43,8 +43,9 @@ class TensorFacts:
     `storages` it may lie in, `nodes` that made it, `born` the regions it was created in,
     `sources` the unknown things whose grad decides where `grad` is unknown, `parts` the
     tensors that a loss was summed from, `modules` whose results are in it, `leaf` when it was
-    made to require grad, not by an operation, `creation` how a view was made that must not be
-    written, `behind` the storages whose memory it shares without their version.
+    made to require grad, not by an operation, `leaf_view` when it is a view of one, `creation`
+    how a view was made that must not be written, `behind` the storages whose memory it shares
+    without their version.
     """
 
     grad: Grad
@@ -55,6 +56,7 @@ class TensorFacts:
     parts: frozenset[Thing] = frozenset()
     modules: frozenset[Module] = frozenset()
     leaf: bool = False
+    leaf_view: bool = False
     creation: tuple[Creation, Site] | None = None
     behind: frozenset[Thing] = frozenset()
 
@@ -69,6 +71,7 @@ class TensorFacts:
             self.parts | other.parts,
             self.modules | other.modules,
             self.leaf and other.leaf,
+            self.leaf_view and other.leaf_view,
             self.creation if self.creation == other.creation else None,
             self.behind | other.behind,
         )

@@ -87,6 +87,7 @@ class Summary:
     runs: tuple[Run, ...] = ()
     asks: frozenset[Path] = frozenset()
     writes: frozenset[Path] = frozenset()
+    hidden_writes: frozenset[Path] = frozenset()
     tracked_writes: frozenset[Path] = frozenset()
     saves: frozenset[Path] = frozenset()
     backwards: frozenset[Path] = frozenset()

@@ -67,6 +67,7 @@ class Targets:
         for thing in listed:
             self._places.put(thing, "[*]", self._values.element(value, node.value))
         written = frozenset(tensors(target))
+        self._autograd.writing.write_array(target, node, walk.text(node.target))
         result: Value = frozenset(listed)
         if written:
             found = augmented(operator)
@@ -127,6 +128,7 @@ class Targets:
         for thing in base:
             if isinstance(thing, Container):
                 self._places.put(thing, slot, value)
+        self._autograd.writing.write_array(base, target, walk.text(target))
         if not written or augmented_already:
             return
         outside = frozenset(thing for thing in written if isinstance(thing, Opaque))

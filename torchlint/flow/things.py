@@ -96,6 +96,7 @@ class Scalar(Thing):
     """A number, text, array or None; `reads` are the `.item()` calls that it comes from."""
 
     kind: Plain = Plain.OTHER
+    memory: frozenset[Thing] = frozenset()  # the storages that an array lies in
     reads: frozenset[Site] = frozenset()
     constant: object = None
 
@@ -181,12 +182,18 @@ class Things:
             thing = self._made[full] = make(key, place, len(self._made), **facts)
         return thing  # type: ignore[return-value]
 
-    def scalar(self, kind: Plain, *, reads: frozenset[Site] = frozenset(), constant: object = None) -> Value:
+    def scalar(
+        self,
+        kind: Plain,
+        *,
+        reads: frozenset[Site] = frozenset(),
+        constant: object = None,
+        memory: frozenset[Thing] = frozenset(),
+    ) -> Value:
         """A plain value; equal ones are one thing."""
-        marker = (kind, reads, type(constant), constant)
-        return frozenset(
-            (self.make(Scalar, "plain", kind.value, marker, kind=kind, reads=reads, constant=constant),)
-        )
+        marker = (kind, reads, type(constant), constant, memory)
+        facts = {"kind": kind, "reads": reads, "constant": constant, "memory": memory}
+        return frozenset((self.make(Scalar, "plain", kind.value, marker, **facts),))
 
 
 def widen(values: Iterable[Value], unknown: Callable[[], Thing]) -> Value:

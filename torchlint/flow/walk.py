@@ -42,6 +42,7 @@ class Records:
         self.calls: set[Path] = set()
         self.asks: set[Path] = set()
         self.writes: set[Path] = set()
+        self.hidden_writes: set[Path] = set()  # those that torch does not see
         self.tracked_writes: set[Path] = set()  # those that autograd sees, if the caller leaves gradients on
         self.saves: set[Path] = set()
         self.backwards: set[Path] = set()
@@ -91,7 +92,8 @@ class Walk:
         self.turn = 0  # counts evaluations of expressions
         self.made: dict[Thing, int] = {}  # the turn in which a tensor was made last
         self.known_regions: list[Region] = []
-        self.is_forward = False  # the forward of a module, which trains somewhere
+        self.refused: set[cst.CSTNode] = set()  # writes that torch refuses
+        self.is_forward = False  # the forward or constructor of a module, which runs with gradients somewhere
         self._listener = listener
         self.probe: Callable[[cst.CSTNode], None] | None = None  # asked after each statement that is told
         self._sites: dict[cst.CSTNode, Site] = {}

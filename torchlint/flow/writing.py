@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import libcst as cst
+
 from torchlint.flow.domain import Grad, GradMode
 from torchlint.flow.events import Escaped, LeafWritten, Site, ViewWritten
 from torchlint.flow.graph import Sites
 from torchlint.flow.state import TensorFacts
-from torchlint.flow.things import NOTHING, Opaque, Tensor, Thing, Value
+from torchlint.flow.things import NOTHING, Opaque, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import path_of, tensors
 from torchlint.tables import Op, Saves
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from torchlint.flow.autograd import Autograd
     from torchlint.flow.walk import Walk
 
@@ -49,51 +49,77 @@ class Writing:
         for thing in tensors(target):
             state = walk.now()
             facts = state.tensor(thing)
+            tracks = tracked and not state.grad_mode.surely_off
+            if tracks and self._refuses(thing, facts, site, place, certain=certain, recorded=recorded):
+                continue
             sure = certain and len(facts.storages) == 1
             beside = None if certain else facts.nodes
             graph = state.graph.write(
                 facts.storages, site, place, certain=sure, noticed=noticed, beside=beside
             )
+            if facts.behind:
+                graph = graph.write(facts.behind, site, place, certain=sure, noticed=False)
+                self._note_hidden(facts.behind)
             walk.state = state.with_graph(graph)
             self._written(thing, facts, site)
-            if facts.behind:
-                hidden = walk.now().graph.write(facts.behind, site, place, certain=sure, noticed=False)
-                walk.state = walk.now().with_graph(hidden)
-            if tracked and not state.grad_mode.surely_off:
-                self._tracked(thing, facts, site, place, certain=certain, recorded=recorded)
 
-    def _tracked(
-        self, thing: Thing, facts: TensorFacts, site: Site, place: str, *, certain: bool, recorded: bool
-    ) -> None:
-        """An operation writes in grad mode: torch refuses leaves, views of leaves, and some other views."""
+    def write_array(self, array: Value, node: cst.CSTNode, place: str) -> None:
+        """Write the memory of arrays, which tensors may share; no version moves."""
         walk = self._walk
-        path = path_of(thing)
-        if path is not None:
-            walk.records.tracked_writes.add(path)
-        if not certain:
-            return
-        refused = facts.creation if recorded or facts.grad is Grad.YES else None
-        if refused is not None:
-            walk.records.asks_grad_mode |= GradMode.CALLER in walk.now().grad_mode
-            if walk.grads_are_on():
-                walk.tell(ViewWritten(site, place, *refused))
-        elif (
-            facts.grad is Grad.YES
-            and facts.storages
-            and all(self._is_leaf(storage) for storage in facts.storages)
-        ):
-            walk.records.asks_grad_mode |= GradMode.CALLER in walk.now().grad_mode
-            if walk.grads_are_on():
-                walk.tell(LeafWritten(site, place, thing not in facts.storages))
+        for thing in array:
+            if isinstance(thing, Scalar) and thing.memory:
+                walk.records.eventful = True
+                graph = walk.now().graph.write(
+                    thing.memory, walk.site(node), place, certain=len(array) == 1, noticed=False
+                )
+                walk.state = walk.now().with_graph(graph)
+                self._note_hidden(thing.memory)
 
-    def _is_leaf(self, storage: Thing) -> bool:
-        """Whether a storage is that of a leaf that requires grad."""
-        state = self._walk.now()
-        facts = state.tensor(storage)
-        if not isinstance(storage, Tensor) or facts.grad is not Grad.YES:
+    def _note_hidden(self, storages: frozenset[Thing]) -> None:
+        """Behind the versions of the caller's tensors: it has to hear of that."""
+        paths = [path_of(storage) for storage in storages]
+        self._walk.records.hidden_writes.update(path for path in paths if path is not None)
+
+    def _refuses(
+        self, thing: Thing, facts: TensorFacts, site: Site, place: str, *, certain: bool, recorded: bool
+    ) -> bool:
+        """Whether torch refuses a recorded write: of a leaf, of a view of one, and of some other views."""
+        walk = self._walk
+        requires = facts.grad is Grad.YES
+        creation = facts.creation if requires or recorded else None
+        leaf = requires and self._is_leaf(thing, facts)
+        view = requires and not leaf and self._is_view_of_leaf(thing, facts)
+        path = path_of(thing)
+        if path is not None and not (creation or leaf or view):
+            walk.records.tracked_writes.add(path)
+        if not certain or not (creation or leaf or view):
             return False
-        frozen = storage.holder is not None and state.module(storage.holder).frozen
-        return facts.leaf or (storage.leaf and not frozen)
+        walk.records.asks_grad_mode |= GradMode.CALLER in walk.now().grad_mode
+        if not walk.grads_are_on():
+            return False
+        # A chain of writes is refused at its first.
+        if not (isinstance(site.node, cst.Call) and isinstance(site.node.func, cst.Attribute)) or (
+            site.node.func.value not in walk.refused
+        ):
+            walk.tell(ViewWritten(site, place, *creation) if creation else LeafWritten(site, place, view))
+        walk.refused.add(site.node)
+        return True
+
+    def _is_leaf(self, thing: Thing, facts: TensorFacts) -> bool:
+        if not isinstance(thing, Tensor):
+            return False
+        frozen = thing.holder is not None and self._walk.now().module(thing.holder).frozen
+        return facts.leaf or (thing.leaf and not frozen)
+
+    def _is_view_of_leaf(self, thing: Thing, facts: TensorFacts) -> bool:
+        """Whether all memory that it may lie in is that of leaves that require grad."""
+        state = self._walk.now()
+        return facts.leaf_view or all(
+            storage is not thing
+            and state.tensor(storage).grad is Grad.YES
+            and self._is_leaf(storage, state.tensor(storage))
+            for storage in facts.storages
+        )
 
     def _written(self, thing: Thing, facts: TensorFacts, site: Site) -> None:
         walk = self._walk

@@ -23,6 +23,10 @@ class Kind(Enum):
     """Backward met a saved tensor with other values than were saved, and torch did not notice."""
     GRAPH_KEPT = "graph-kept"
     """The graphs of earlier steps stay alive, more with each step."""
+    LEAF_WRITTEN = "leaf-written"
+    """A write in place to a leaf that requires grad, or to a view of one, was refused."""
+    VIEW_WRITTEN = "view-written"
+    """A write in place to a view that must not be written was refused."""
     INFERENCE_SAFE = "inference-safe"
     """A no_grad region that does inference gives the same results as inference_mode."""
     INFERENCE_UNSAFE = "inference-unsafe"
@@ -37,6 +41,8 @@ CLAIMED: dict[str, Kind] = {
     "TL101": Kind.TRAINING_FORWARD,
     "TL201": Kind.GRAD_READ,
     "TL301": Kind.STALE_SAVE,
+    "TL302": Kind.LEAF_WRITTEN,
+    "TL303": Kind.VIEW_WRITTEN,
     "TL401": Kind.INFERENCE_SAFE,
 }
 """What a finding of each rule says that torch does there."""

@@ -100,8 +100,11 @@ def _shown(error: Exception) -> str:
 def _digest(value: object, depth: int) -> object:
     """Plain values to compare a value by; None for what no two runs make alike, such as functions."""
     if isinstance(value, torch.Tensor):
-        grad = None if value.is_inference() or not value.is_leaf or value.grad is None else _bytes(value.grad)
-        return [_bytes(value), grad]
+        try:
+            grad = value.grad if value.is_leaf and not value.is_inference() else None
+        except RuntimeError:  # a view whose base was written: torch refuses to say
+            grad = None
+        return [_bytes(value), None if grad is None else _bytes(grad)]
     if isinstance(value, nn.Module):
         return {
             key: _digest(part, depth) for key, part in [*value.named_parameters(), *value.named_buffers()]

@@ -18,6 +18,7 @@ from torchlint.prove.observers.frames import Program
 from torchlint.prove.observers.graphs import GraphsKept
 from torchlint.prove.observers.modes import GradMode, InferenceTensors
 from torchlint.prove.observers.reads import Reads
+from torchlint.prove.observers.refusals import Refusals, refusal
 from torchlint.prove.observers.regions import Regions
 from torchlint.prove.observers.saves import SavedTensors
 
@@ -67,9 +68,10 @@ def watching(
         GraphsKept(program),
         InferenceTensors(program),
         GradMode(program),
+        Refusals(program),
         regions,
     ]
-    called = CallWatch(program, observers)
+    called = CallWatch(program, observers, passes=lambda error: carry_on and refusal(error) is not None)
     with ExitStack() as watch:
         watch.enter_context(forwards.installed())
         watch.enter_context(regions.installed())

@@ -6,9 +6,20 @@ from torchlint.rules.base import Rule
 from torchlint.rules.tl101_missing_eval import MissingEval
 from torchlint.rules.tl201_item_without_detach import ItemWithoutDetach
 from torchlint.rules.tl301_inplace_on_saved import InplaceOnSaved
+from torchlint.rules.tl302_inplace_on_leaf import InplaceOnLeaf
+from torchlint.rules.tl303_inplace_on_multi_view import InplaceOnMultiView
+from torchlint.rules.tl304_write_behind_autograd import WriteBehindAutograd
 from torchlint.rules.tl401_no_grad_for_inference import NoGradForInference
 
-RULES: tuple[type[Rule], ...] = (MissingEval, ItemWithoutDetach, InplaceOnSaved, NoGradForInference)
+RULES: tuple[type[Rule], ...] = (
+    MissingEval,
+    ItemWithoutDetach,
+    InplaceOnSaved,
+    InplaceOnLeaf,
+    InplaceOnMultiView,
+    WriteBehindAutograd,
+    NoGradForInference,
+)
 
 _BY_WORD = {word: rule for rule in RULES for word in (rule.code, rule.name)}
 

@@ -43,6 +43,8 @@ class Saved:
     """Only if one of these arguments requires grad; empty: in any case."""
     sometimes: bool = False
     """It depends on shape, value or keywords too."""
+    unnoticed: bool = False
+    """It is saved without its version: backward never notices a write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +108,11 @@ def signature(cell: str) -> Signature:
     return Signature(tuple(args), tuple(keywords), variadic, tuple(defaults))
 
 
-_SAVED = re.compile(r"(\w+)(?:\?([\w|]+))?(~?)")
+_SAVED = re.compile(r"(\w+)(?:\?([\w|]+))?([~!]?)")
 
 
 def _saved(part: str) -> Saved:
     match = _SAVED.fullmatch(part)
     assert match is not None, part
-    arg, when, sometimes = match.groups()
-    return Saved(arg, tuple(when.split("|")) if when else (), bool(sometimes))
+    arg, when, mark = match.groups()
+    return Saved(arg, tuple(when.split("|")) if when else (), mark == "~", mark == "!")

@@ -49,8 +49,12 @@ class Observer:
 class CallWatch(TorchFunctionMode):
     """Tells observers of the calls that the program makes, directly or through Python code of libraries."""
 
-    def __init__(self, program: Program, observers: Sequence[Observer]) -> None:
+    def __init__(
+        self, program: Program, observers: Sequence[Observer], *, passes: Callable[[Exception], bool]
+    ) -> None:
+        """`passes` says of an error whether the program goes on as if the call had done nothing."""
         super().__init__()
+        self._passes = passes
         self._program = program
         self._observers = observers
         self.current: list[Call] = []
@@ -78,6 +82,8 @@ class CallWatch(TorchFunctionMode):
         except Exception as error:
             for observer in self._observers:
                 self._tell(partial(observer.failed, error=error), call)
+            if self._passes(error):
+                return args[0] if args and call.name != "__setitem__" else None
             raise
         finally:
             self.current.pop()

@@ -104,7 +104,7 @@ class SavedTensors(Observer):
         self._calls: CallWatch | None = None
         self._alive: defaultdict[int | None, WeakSet[Save]] = defaultdict(WeakSet)
         self._faults: dict[tuple[Site, Site, bool], _Fault] = {}
-        self._before: list[list[int | None]] = []
+        self._before: list[list[tuple[int | None, int | None]]] = []
         self._fresh: list[Save] = []
         self.memory = SavedMemory()
 
@@ -114,17 +114,17 @@ class SavedTensors(Observer):
         return torch.autograd.graph.saved_tensors_hooks(self._pack, self._unpack)
 
     def before(self, call: Call) -> None:
-        self._before.append([_version(tensor) for tensor in call.tensors])
+        self._before.append([(_version(tensor), _memory(tensor)) for tensor in call.tensors])
 
     def after(self, call: Call) -> None:
         for save in self._fresh:  # batch_norm saves statistics, and then writes them itself
             save.values = _hash(save.tensor)
         self._fresh.clear()
-        versions = self._before.pop()
-        for tensor, version in zip(call.tensors, versions, strict=True):
-            # What is fused (`_fused_adam_`) writes without moving a version.
+        before = self._before.pop()
+        for tensor, (version, memory) in zip(call.tensors, before, strict=True):
+            # What is fused (`_fused_adam_`) writes without moving a version; set_ gives another memory.
             if _version(tensor) != version or call.name.endswith("_"):
-                self._wrote(tensor, call.site)
+                self._wrote(memory, call.site)
 
     def failed(self, call: Call, error: Exception) -> None:
         self._fresh.clear()
@@ -175,8 +175,8 @@ class SavedTensors(Observer):
                 self._met(save, here, noticed=False)
         return save.tensor
 
-    def _wrote(self, tensor: torch.Tensor, site: Site) -> None:
-        for save in self._alive.get(_memory(tensor), ()):
+    def _wrote(self, memory: int | None, site: Site) -> None:
+        for save in self._alive.get(memory, ()):
             if save.written is None and (save.is_stale or save.is_changed):
                 save.written = site
                 if save.is_stale:
