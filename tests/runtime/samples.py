@@ -80,6 +80,10 @@ def _made() -> dict[str, torch.Tensor]:
         "spectrum": torch.complex(floats(3, 5), floats(3, 5)),
         "half_window": floats(2),
         "wide2": floats(24, 8),
+        "memory2": floats(4, 2, 8),
+        "eight2": floats(8, 8),
+        "eight3": floats(8, 8),
+        "eight4": floats(8, 8),
         "sign": torch.tensor([1, -1, 1]),
         "rows": torch.tensor([0, 2, 1]),
         "labels": torch.tensor([0, 2, 1]),
@@ -95,12 +99,15 @@ def _made() -> dict[str, torch.Tensor]:
         "pivots": torch.tensor([1, 2, 3], dtype=torch.int32),
         "index": torch.tensor([[0, 2, 1], [1, 0, 2], [2, 1, 0]]),
         "mask": torch.tensor([[True, False, True], [False, True, True], [True, True, False]]),
+        "other_mask": torch.tensor([[False, True, True], [True, True, False], [True, False, True]]),
     }
 
 
 TENSORS = _made()
 STATISTICS = {"mean", "variance"}  # batch_norm takes no gradient of these
-DIFFERENTIABLE = {name for name, tensor in TENSORS.items() if tensor.is_floating_point()} - STATISTICS
+REAL = {name for name, tensor in TENSORS.items() if tensor.is_floating_point()}
+COMPLEX = {name for name, tensor in TENSORS.items() if tensor.is_complex()}
+DIFFERENTIABLE = (REAL | COMPLEX) - STATISTICS
 
 
 def variables(node: ast.expr) -> list[str]:
@@ -121,10 +128,10 @@ def given(node: ast.expr) -> Argument:
 
 
 def choices(names: list[str]) -> Iterator[frozenset[str]]:
-    """Every choice of float tensors that may require grad, none and all of them included."""
-    floats = [name for name in names if name in DIFFERENTIABLE]
-    for count in range(len(floats) + 1):
-        yield from map(frozenset, combinations(floats, count))
+    """Every choice of the tensors that may require grad, none and all of them included."""
+    able = [name for name in names if name in DIFFERENTIABLE]
+    for count in range(len(able) + 1):
+        yield from map(frozenset, combinations(able, count))
 
 
 OTHER_REASONS = (

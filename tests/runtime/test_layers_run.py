@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 
@@ -76,6 +77,31 @@ class Built:
         return any(True for _ in self.module().parameters())
 
 
+class Own(torch.nn.Module):
+    """What people write: a module with another one in an attribute."""
+
+    def __init__(self, child: torch.nn.Module) -> None:
+        super().__init__()
+        self.child = child
+
+
+CONTAINERS: dict[str, Callable[..., torch.nn.Module]] = {
+    "Container": lambda child: torch.nn.Container(child=child),
+    "DataParallel": torch.nn.DataParallel,
+    "Module": Own,
+    "ModuleDict": lambda child: torch.nn.ModuleDict({"child": child}),
+    "ModuleList": lambda child: torch.nn.ModuleList([child]),
+    "Sequential": torch.nn.Sequential,
+    "TransformerDecoder": lambda child: torch.nn.TransformerDecoder(child, 1),
+    "TransformerEncoder": lambda child: torch.nn.TransformerEncoder(child, 1),
+}
+PARAMETERS: dict[str, Callable[..., torch.nn.Module]] = {
+    "ParameterDict": torch.nn.ParameterDict,
+    "ParameterList": lambda held: torch.nn.ParameterList(held.values()),
+}
+RECURRENT = ("LSTM", 3, 3, 2)
+
+
 def test_every_layer_has_a_line() -> None:
     named = {Built(text).row.name.rpartition(".")[2] for text in CALLS}
     assert {row[0].rpartition(".")[2] for row in read("modules.tsv")} == named | NOT_CALLED
@@ -100,6 +126,55 @@ def test_a_layer_has_parameters_where_the_row_says(text: str) -> None:
     line = Built(text)
     answer = line.row.has_parameters(line.positional, line.keywords)
     assert answer is (Answer.YES if line.has_parameters() else Answer.NO)
+
+
+@pytest.mark.filterwarnings("ignore:.*nn.Container.*is deprecated:FutureWarning")
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_container_has_the_mode_and_the_parameters_of_its_children(name: str) -> None:
+    x = torch.ones(3, 3)
+    for child in (torch.nn.Dropout(), torch.nn.Linear(3, 3)):
+        container = CONTAINERS[name](child)
+        (held,) = (part for part in container.modules() if type(part) is type(child))
+        outcomes = [container.train(training) and held(x) for training in MODES]
+        assert torch.equal(*outcomes) == isinstance(child, torch.nn.Linear)
+        assert any(True for _ in container.parameters()) == isinstance(child, torch.nn.Linear)
+    row = tables.module(name)
+    assert row is not None
+    assert row.differs((), {}) is Answer.CHILDREN
+    assert row.has_parameters((), {}) is Answer.CHILDREN
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_container_of_parameters_has_what_it_is_given(name: str) -> None:
+    for held in ({}, {"one": torch.ones(3)}):
+        assert len(list(PARAMETERS[name](held).parameters())) == len(held)
+    row = tables.module(name)
+    assert row is not None
+    assert row.differs((), {}) is Answer.NO
+    assert row.has_parameters((), {}) is Answer.CHILDREN
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_the_base_of_recurrent_layers_differs_as_they_do(dropout: float) -> None:
+    layer = torch.nn.LSTM(*RECURRENT[1:], dropout=dropout)
+    outcomes = [layer.train(training)(torch.ones(4, 3))[0] for training in MODES]
+    row = tables.module("RNNBase")
+    assert row is not None
+    assert row.differs(RECURRENT, {"dropout": dropout}) is (
+        Answer.NO if torch.allclose(*outcomes) else Answer.YES
+    )
+    assert any(True for _ in torch.nn.RNNBase(*RECURRENT).parameters())
+    assert row.has_parameters(RECURRENT, {}) is Answer.YES
+
+
+def test_the_base_of_recurrent_cells_has_parameters_and_one_mode() -> None:
+    cell = torch.nn.RNNCell(3, 3)
+    assert torch.equal(*(cell.train(training)(torch.ones(2, 3)) for training in MODES))
+    assert any(True for _ in torch.nn.RNNCellBase(3, 3, bias=False, num_chunks=1).parameters())
+    row = tables.module("RNNCellBase")
+    assert row is not None
+    assert row.differs((3, 3, False, 1), {}) is Answer.NO
+    assert row.has_parameters((3, 3, False, 1), {}) is Answer.YES
 
 
 @pytest.mark.parametrize("training", MODES, ids=("training", "evaluation"))
