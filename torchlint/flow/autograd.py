@@ -238,12 +238,15 @@ class Autograd:
             return self.leaf(node) if wanted else self.result(node, Grad.NO, [])
         first = bound.get(op.args[0], NOTHING) if op.args else NOTHING
         views = tensors(first) if op.view in (View.VIEW, View.MULTI) else []
+        if views:  # `x.view_as(y)` takes a shape of y, and nothing of its graph
+            operands = views
         plain = op.result in (Result.PLAIN, Result.CUT) or is_cast_to_integers(op, arguments)
         self.leave_regions(operands, node, recorded=not plain and not views)
         if not views and op.result is not Result.CUT and operands and walk.now().regions:
             walk.tell(Computed(walk.now().born, walk.site(node)))
         grad = Grad.NO if plain else self.joint_grad([frozenset((thing,)) for thing in operands])
-        if views and not plain and walk.now().grad_mode.surely_off:
+        cut = bool(views) and not plain and walk.now().grad_mode.surely_off
+        if cut:
             grad = self.grad_of(first)  # a view keeps the flag, if not the graph
         storages: frozenset[Thing] | None = None
         # What is computed from a tensor of a region stands for it: it may be trained on elsewhere.
@@ -274,7 +277,7 @@ class Autograd:
         value = self.result(
             node,
             grad,
-            operands,
+            [] if cut else operands,
             storages=storages,
             saved=saved,
             unwatched=unwatched,

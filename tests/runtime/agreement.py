@@ -1,0 +1,371 @@
+"""What torch does with a program that writes in place, what torchlint says of it, and whether both agree.
+
+torch's side is seen in up to three runs: as it is; with what operations save watched, line by line, where it
+did not raise at a write; and with every saved tensor kept as a copy, where values changed behind autograd.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from enum import Enum
+from types import CodeType, FrameType, TracebackType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.autograd.graph import saved_tensors_hooks
+
+import torchlint
+from torchlint.config import Config
+from torchlint.rules import RULES
+
+FILE = "<generated>"
+
+
+class Verdict(Enum):
+    """How a program ends."""
+
+    FINE = "fine"
+    INPLACE = "inplace"
+    """Backward meets a saved tensor that was written."""
+    LEAF = "leaf"
+    """A write to a leaf that requires grad, or to a view of one."""
+    MULTI_VIEW = "multi-view"
+    """A write that autograd or memory does not allow: a piece, a view made without grad mode, an overlap."""
+    SILENT = "silent"
+    """It runs to its end, and gradients are wrong."""
+    OTHER = "other"
+    """Anything else; the generator makes none of these."""
+
+
+_BASE_WRITTEN = "its base or another view of its base has been modified inplace"
+TEXTS = {
+    "modified by an inplace operation": Verdict.INPLACE,
+    "leaf Variable that requires grad is being used in an in-place operation": Verdict.LEAF,
+    "is the output of a function that returns multiple views": Verdict.MULTI_VIEW,
+    _BASE_WRITTEN: Verdict.MULTI_VIEW,
+    "created in no_grad mode": Verdict.MULTI_VIEW,
+    "created in inference mode": Verdict.MULTI_VIEW,
+    "refers to a single memory location": Verdict.MULTI_VIEW,
+    "refer to a single memory location": Verdict.MULTI_VIEW,
+}
+"""Parts of torch's messages."""
+
+CODES = {
+    "TL301": Verdict.INPLACE,
+    "TL302": Verdict.LEAF,
+    "TL303": Verdict.MULTI_VIEW,
+    "TL304": Verdict.SILENT,
+}
+"""What a finding says that torch does."""
+
+CLAIMED = frozenset(CODES[rule.code] for rule in RULES if rule.code in CODES)
+"""The verdicts of rules that there are."""
+
+_AT_WRITE = (Verdict.LEAF, Verdict.MULTI_VIEW)
+_ORDER = (*_AT_WRITE, Verdict.INPLACE, Verdict.SILENT)
+"""Which one ends a program first."""
+
+Lines = frozenset[int]
+Place = tuple[int, ...]
+"""A line of the program, and those that called it: any of them may stand for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What torch did."""
+
+    verdict: Verdict
+    guilty: frozenset[Place] = frozenset()
+    """The first write of each save that the raising backward met, or that changed silently; for an error at
+    a write that write."""
+    confirmed: frozenset[tuple[Verdict, Place]] = frozenset()
+    """All writes that are true to call out, even if torch came to something else first."""
+    error: str = ""
+    ran: Lines = frozenset()
+    """The lines that ran without raising."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Whether the linter agrees with torch; `said` leaves out what stands behind torch's first error."""
+
+    expected: Verdict
+    """What torch did, as far as some rule speaks of it."""
+    said: Verdict
+    missed: frozenset[Place]
+    """Guilty places without a finding."""
+    false: frozenset[tuple[Verdict, int]]
+    """Findings that torch passed without anything of the kind."""
+
+    @property
+    def agrees(self) -> bool:
+        """On the verdict."""
+        return self.said is self.expected
+
+    @property
+    def agrees_on_lines(self) -> bool:
+        """On the verdict and on every line."""
+        return self.agrees and not self.missed and not self.false
+
+
+@dataclass(eq=False, slots=True)
+class _Save:
+    """A tensor that an operation saved; `tensor` shares its memory and version counter."""
+
+    tensor: torch.Tensor
+    version: int
+    seen: int
+    values: bytes | None = None
+    written: list[Place] = field(default_factory=list)
+    changed: list[Place] = field(default_factory=list)
+    """Writes that did not move the version."""
+    met: bool = False
+    stale: bool = False
+    """Whether backward met it with another version than it was saved with."""
+
+
+class _Watch:
+    """Follows a run line by line, and notes which lines wrote what was saved."""
+
+    def __init__(self, *, names: bool = False) -> None:
+        """With `names` the writes of all tensors that have a name are noted too."""
+        self.saves: list[_Save] = []
+        self.ran: set[int] = set()
+        self.written: dict[torch.Tensor, set[int]] = {}
+        """The lines that wrote the tensors that had a name."""
+        self.first: list[_Save] | None = None
+        """What the first backward that torch refuses met; None before it."""
+        self._frame: FrameType | None = None
+        self._line = 0
+        self._raised = False
+        self._names = names
+        self._versions: dict[torch.Tensor, int] = {}
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Watch what is saved and written in here."""
+        before = sys.gettrace()
+        with saved_tensors_hooks(self._pack, self._unpack):
+            sys.settrace(self._trace)
+            try:
+                yield
+            finally:
+                sys.settrace(before)
+                self._settle()
+
+    def _trace(self, frame: FrameType, event: str, arg: object) -> Any:
+        if frame.f_code.co_filename != FILE:
+            return None
+        if event == "exception":
+            self._raised = True
+        elif event == "line":
+            self._settle()
+            self._frame, self._line = frame, frame.f_lineno
+        elif event == "return":
+            self._settle()
+            caller = _ours(frame.f_back)
+            if caller is not None:
+                self._frame, self._line = caller, caller.f_lineno
+        return self._trace
+
+    def _settle(self) -> None:
+        """Lay what was written since the last event at the door of the line that ran."""
+        place: Place = ()
+        for save in self.saves:
+            version, values = save.tensor._version, save.tensor.numpy().tobytes()
+            if save.values is None:  # batch_norm saves its statistics, and then writes them itself
+                save.values = values
+            if version != save.seen or values != save.values:
+                place = place or self._place()
+                (save.written if version != save.seen else save.changed).append(place)
+                save.seen, save.values = version, values
+        for tensor in _named(self._frame) if self._names and self._frame else ():
+            if tensor._version != self._versions.setdefault(tensor, tensor._version):
+                self.written.setdefault(tensor, set()).update(place or self._place())
+                self._versions[tensor] = tensor._version
+        if self.first is None:
+            if not self._raised:
+                self.ran.add(self._line)
+            self.first = [save for save in self.saves if save.stale] or None
+
+    def _place(self) -> Place:
+        lines = [self._line]
+        frame = self._frame and _ours(self._frame.f_back)
+        while frame is not None:
+            lines.append(frame.f_lineno)
+            frame = _ours(frame.f_back)
+        return tuple(lines)
+
+    def _pack(self, tensor: torch.Tensor) -> _Save | torch.Tensor:
+        try:
+            alias = tensor.detach()
+        except RuntimeError:  # a piece whose base was written: torch itself will refuse it
+            return tensor
+        save = _Save(alias, alias._version, alias._version)
+        self.saves.append(save)
+        return save
+
+    def _unpack(self, save: _Save | torch.Tensor) -> torch.Tensor:
+        if isinstance(save, torch.Tensor):
+            return save
+        save.met = True
+        save.stale = save.tensor._version != save.version
+        return save.tensor
+
+
+def observe(text: str) -> Seen:
+    """Run a program under torch and say what it did; nothing that it raises is let through."""
+    code = compile(text, FILE, "exec")
+    error = _run(code)
+    verdict, place = _ended(error)
+    if verdict is Verdict.OTHER:
+        return Seen(verdict, error=repr(error))
+    late = _BASE_WRITTEN in str(error)
+    watch = _Watch(names=late)
+    again = _run(code, watch.following())
+    stale = {(Verdict.INPLACE, place) for save in watch.saves if save.stale for place in save.written}
+    silent = {(Verdict.SILENT, place) for save in watch.saves if save.met for place in save.changed}
+    ran = frozenset(watch.ran)
+    if verdict in _AT_WRITE:
+        if late and again is not None:  # raised where a view is used: the write of its base is as guilty
+            words = set(re.findall(r"\w+", text.splitlines()[place[0] - 1]))
+            used = _named(_traces(again)[0].tb_frame, words)
+            place += tuple(sorted(line for one in used for line in watch.written.get(one, ())))
+        return Seen(verdict, frozenset((place,)), frozenset(((verdict, place),)), str(error), ran)
+    if verdict is Verdict.INPLACE:
+        first = frozenset(save.written[0] for save in watch.first or () if save.written)
+        return Seen(verdict, first, frozenset(stale | silent), str(error), ran)
+    if silent and _gradients(code) != _gradients(code, safe=True):
+        first = frozenset(save.changed[0] for save in watch.saves if save.met and save.changed)
+        return Seen(Verdict.SILENT, first, frozenset(silent), ran=ran)
+    return Seen(Verdict.FINE, confirmed=frozenset(silent), ran=ran)
+
+
+def read(text: str) -> frozenset[tuple[Verdict, int]]:
+    """What torchlint finds in a program: verdicts with lines."""
+    found = torchlint.check(text, filename=FILE, config=Config(select=("TL0", "TL3")))
+    return frozenset((CODES[one.code], one.line) for one in found)
+
+
+def judge(
+    seen: Seen, found: frozenset[tuple[Verdict, int]], claimed: frozenset[Verdict] = CLAIMED
+) -> Judgement:
+    """Hold findings against what torch did.
+
+    `claimed` are the verdicts that some rule speaks of; where torch does anything else, the linter must be
+    silent. What stands behind torch's first error is left out: lines that did not run, and, where torch
+    raised at a write, all that only backward can show.
+    """
+    expected = seen.verdict if seen.verdict in claimed else Verdict.FINE
+    at_write = seen.verdict in _AT_WRITE
+    false = frozenset(
+        (verdict, line)
+        for verdict, line in found
+        if not any(verdict is true and line in place for true, place in seen.confirmed)
+        and line in seen.ran
+        and not (at_write and verdict in (Verdict.INPLACE, Verdict.SILENT))
+    )
+    guilty = seen.guilty if expected is seen.verdict else frozenset()
+    told = {line for verdict, line in found if verdict is expected}
+    missed = frozenset(place for place in guilty if told.isdisjoint(place))
+    said = {verdict for verdict, _ in false}
+    early = said.intersection(_AT_WRITE)
+    if len(missed) < len(guilty):
+        said.add(expected)
+    first = next((one for one in _ORDER if one in (early or said)), Verdict.FINE)
+    return Judgement(expected, first, missed, false)
+
+
+def _run(
+    code: CodeType,
+    around: AbstractContextManager[object] | None = None,
+    names: dict[str, object] | None = None,
+) -> Exception | None:
+    """Run a program from its start, in a namespace of its own or in `names`; gives what it raised."""
+    names = {} if names is None else names
+    names["__name__"] = "__main__"
+    torch.manual_seed(0)
+    with warnings.catch_warnings(), torch.enable_grad(), around or nullcontext():
+        warnings.simplefilter("ignore")
+        try:
+            exec(code, names)
+        except Exception as error:
+            return error
+    return None
+
+
+def _ended(error: Exception | None) -> tuple[Verdict, Place]:
+    """What an error says, and where it was raised."""
+    if error is None:
+        return Verdict.FINE, ()
+    verdicts = (verdict for text, verdict in TEXTS.items() if text in str(error))
+    return next(verdicts, Verdict.OTHER), tuple(trace.tb_lineno for trace in _traces(error))
+
+
+def _traces(error: Exception) -> list[TracebackType]:
+    """Where the program was when it raised, the innermost first."""
+    found: list[TracebackType] = []
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == FILE:
+            found.insert(0, trace)
+        trace = trace.tb_next
+    return found
+
+
+def _named(frame: FrameType, words: Collection[str] | None = None) -> list[torch.Tensor]:
+    """The tensors that have a name there, or one of these names."""
+    names = frame.f_globals | frame.f_locals
+    return [
+        one
+        for name, one in names.items()
+        if isinstance(one, torch.Tensor) and (words is None or name in words)
+    ]
+
+
+def _gradients(code: CodeType, *, safe: bool = False) -> list[bytes]:
+    """All gradients that a program leaves; with `safe` operations save copies, which no write reaches."""
+    names: dict[str, object] = {}
+
+    def note(frame: FrameType, event: str, arg: object) -> None:
+        if event == "return" and frame.f_code.co_filename == FILE and frame.f_code.co_name == "main":
+            names.update(frame.f_locals)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        _run(code, saved_tensors_hooks(_copy, _itself) if safe else None, names)
+    finally:
+        sys.setprofile(before)
+    held: list[torch.Tensor] = []
+    for value in names.values():
+        if isinstance(value, nn.Module):
+            held.extend(value.parameters())
+        elif isinstance(value, torch.Tensor):
+            held.append(value)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # of what is no leaf; `grad` raises for a piece whose base was written
+        return [one._grad.numpy().tobytes() for one in held if one._grad is not None]
+
+
+def _copy(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().clone()
+
+
+def _itself(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor
+
+
+def _ours(frame: FrameType | None) -> FrameType | None:
+    """The innermost frame of the program, from this one outwards."""
+    while frame is not None and frame.f_code.co_filename != FILE:
+        frame = frame.f_back
+    return frame
