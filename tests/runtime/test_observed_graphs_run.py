@@ -74,6 +74,15 @@ class TestSavedTensors:
         """
         assert len(seen(program, Kind.SILENT_WRITE)) == 1
 
+    def test_an_unnoticed_write_that_changes_no_gradient_is_no_fault(self) -> None:
+        program = """
+            norm = nn.BatchNorm1d(2, momentum=1.0)
+            x = torch.randn(4, 2, requires_grad=True)
+            loss = norm(x).pow(2).sum() + norm(10 * x).sum()
+            loss.backward()
+        """
+        assert not seen(program, Kind.SILENT_WRITE)
+
     def test_a_fused_step_between_forward_and_backward_is_seen(self) -> None:
         [one] = seen(
             """

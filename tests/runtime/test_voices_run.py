@@ -38,7 +38,7 @@ def voices(text: str, name: str) -> None:
     findings = torchlint.check(text, filename=name, config=EVERY_RULE)
     found = {(one.code, one.line) for one in findings}
     seen: dict[tuple[str, int], str] = {}
-    proof = observe(run)
+    proof = observe(run, lines=True)
     assert not proof.record.troubles
     for one in proof.record.observations:
         code = CODES.get(one.kind)

@@ -43,6 +43,7 @@ CLAIMED: dict[str, Kind] = {
     "TL301": Kind.STALE_SAVE,
     "TL302": Kind.LEAF_WRITTEN,
     "TL303": Kind.VIEW_WRITTEN,
+    "TL304": Kind.SILENT_WRITE,
     "TL401": Kind.INFERENCE_SAFE,
 }
 """What a finding of each rule says that torch does there."""

@@ -23,6 +23,8 @@ class Watch:
 
     as_inference: frozenset[Site] = frozenset()
     """The regions to enter as inference_mode."""
+    repair: bool = False
+    """Whether backward gets what was saved where torch does not notice that it has changed."""
     saves: bool = True
     lines: bool = False
     quiet: bool = True
@@ -45,7 +47,8 @@ def observe(run: Run, *, lines: bool = False, quiet: bool = True) -> Proof:
     """Run a program under all observers.
 
     It runs at least once, and again for its no_grad regions that do inference: first with all of them as
-    inference_mode, then one by one where that made a difference. Only the first run may print.
+    inference_mode, then one by one where that made a difference; and once with every saved tensor as it was
+    saved, where one was written unnoticed. Only the first run may print.
     """
     runs = 0
 
@@ -59,10 +62,20 @@ def observe(run: Run, *, lines: bool = False, quiet: bool = True) -> Proof:
     if record.error is not None and _NO_HOOKS in record.error:
         first = replace(first, saves=False)
         record = counted(first)
+    if any(one.kind is Kind.SILENT_WRITE for one in record.observations) and not record.interrupted:
+        record = _without_harmless(record, counted(replace(first, repair=True, quiet=True)))
     if not record.interrupted:
         replays = _replays(record, counted, replace(first, lines=False, quiet=True))
         record = replace(record, observations=(*record.observations, *replays))
     return Proof(record, runs)
+
+
+def _without_harmless(record: Record, repaired: Record) -> Record:
+    """Unnoticed writes do no harm where the program does the same when backward gets the old values."""
+    if repaired.differs_from(record) is not None:
+        return record
+    kept = tuple(one for one in record.observations if one.kind is not Kind.SILENT_WRITE)
+    return replace(record, observations=kept)
 
 
 def _replays(record: Record, run: Callable[[Watch], Record], watch: Watch) -> list[Observation]:

@@ -24,6 +24,7 @@ def record(
         Program(owns),
         as_inference=watch.as_inference,
         carry_on=carry_on,
+        repair=watch.repair,
         saves=watch.saves,
         lines=watch.lines,
     ) as seen:

@@ -74,6 +74,7 @@ def _request(script: Path, arguments: Sequence[str], watch: Watch) -> dict[str, 
         "script": str(script),
         "arguments": list(arguments),
         "as_inference": [plain_site(site) for site in sorted(watch.as_inference)],
+        "repair": watch.repair,
         "saves": watch.saves,
         "lines": watch.lines,
     }
@@ -89,6 +90,7 @@ def _main(request: str, answer: str) -> None:
     sys.path[0] = str(script.parent)
     watch = Watch(
         frozenset(map(site_from, asked["as_inference"])),
+        repair=asked["repair"],
         saves=asked["saves"],
         lines=asked["lines"],
         quiet=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,19 +48,21 @@ def watching(
     *,
     as_inference: Collection[Site] = (),
     carry_on: bool = False,
+    repair: bool = False,
     saves: bool = True,
     lines: bool = False,
 ) -> Iterator[Seen]:
     """Watch what this thread does until the block ends, however it ends.
 
     `as_inference` names regions to enter as inference_mode; with `carry_on` backward goes on where torch
-    would refuse a stale tensor; without `saves` no hook for saved tensors is set, which torch.func does not
+    would refuse a stale tensor; with `repair` it gets what was saved where torch does not notice a write;
+    without `saves` no hook for saved tensors is set, which torch.func does not
     allow; with `lines` the lines that run are noted, which takes time.
     """
     seen = Seen()
     regions = Regions(program, as_inference)
     forwards = Forwards(program)
-    saved = SavedTensors(program, carry_on=carry_on)
+    saved = SavedTensors(program, carry_on=carry_on, repair=repair)
     observers: list[Observer] = [
         forwards,
         Reads(program),
@@ -78,7 +80,7 @@ def watching(
         if saves:
             watch.enter_context(saved.hooks(called))
         if lines:
-            watch.enter_context(_traced(program, seen.lines))
+            watch.enter_context(_traced(program, seen.lines, saved.line_ran))
         watch.enter_context(_warnings_in_place(program))
         watch.enter_context(called)
         try:
@@ -118,12 +120,19 @@ def _warnings_in_place(program: Program) -> Iterator[None]:
 
 
 @contextmanager
-def _traced(program: Program, lines: set[tuple[str, int]]) -> Iterator[None]:
+def _traced(program: Program, lines: set[tuple[str, int]], ran: Callable[[Site], None]) -> Iterator[None]:
+    """Note the lines that run, and say of each when the next one begins that it `ran`."""
+    running: Site | None = None
+
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
+        nonlocal running
         if not program.owns(frame.f_code):
             return None
+        if event in ("line", "return") and running is not None:
+            ran(running)
         if event == "line":
             lines.add((frame.f_code.co_filename, frame.f_lineno))
+            running = Site(frame.f_code.co_filename, frame.f_lineno, frame.f_lineno)
         return trace
 
     before = sys.gettrace()

@@ -15,9 +15,13 @@ from weakref import WeakSet
 
 import torch
 
+from torchlint.prove.fingerprint import fingerprint
 from torchlint.prove.observations import Kind, Observation, Remark, Site
 from torchlint.prove.observers.calls import Call, CallWatch, Observer
 from torchlint.prove.observers.frames import Program
+
+_POLLED = 1 << 16
+"""Bytes of saved tensors up to which they are compared after each line: it costs a fingerprint of each."""
 
 _COMPARED = 1 << 20
 """Elements up to which the values of a saved tensor are compared: a hash costs what an operation does."""
@@ -32,10 +36,12 @@ class Save:
     version: int
     site: Site
     operation: str
-    values: int | None
-    """A hash of the elements; None where there are too many."""
+    values: str | None
+    """A fingerprint of the elements; None where there are too many."""
     gone: Callable[[], None]
     """Called once the graph lets go of it."""
+    copy: torch.Tensor | None = None
+    """What was saved, where it is to be repaired."""
     written: Site | None = None
     """The first call since then that wrote the memory."""
 
@@ -50,7 +56,7 @@ class Save:
     @property
     def is_changed(self) -> bool:
         """Whether it holds other values than were saved, as far as they were compared."""
-        return self.values is not None and _hash(self.tensor) != self.values
+        return self.values is not None and _values(self.tensor) != self.values
 
 
 @dataclass(slots=True)
@@ -70,7 +76,7 @@ class SavedMemory:
 
     def __init__(self) -> None:
         self._held: dict[int, tuple[int, int]] = {}
-        self._bytes = 0
+        self.held_bytes = 0
         self.peak = 0
         """The most bytes held at once."""
 
@@ -82,8 +88,8 @@ class SavedMemory:
         count, size = self._held.get(memory, (0, tensor.untyped_storage().nbytes()))
         self._held[memory] = count + 1, size
         if not count:
-            self._bytes += size
-            self.peak = max(self.peak, self._bytes)
+            self.held_bytes += size
+            self.peak = max(self.peak, self.held_bytes)
         return partial(self._let_go, memory)
 
     def _let_go(self, memory: int) -> None:
@@ -91,16 +97,20 @@ class SavedMemory:
         if count > 1:
             self._held[memory] = count - 1, size
         else:
-            self._bytes -= size
+            self.held_bytes -= size
 
 
 class SavedTensors(Observer):
     """Watches what operations save, until it is written or used."""
 
-    def __init__(self, program: Program, *, carry_on: bool) -> None:
-        """With `carry_on` backward goes on with a stale tensor instead of raising: later faults show too."""
+    def __init__(self, program: Program, *, carry_on: bool, repair: bool) -> None:
+        """With `carry_on` backward goes on with a stale tensor instead of raising: later faults show too.
+
+        With `repair` backward gets what was saved where torch would not notice that it has changed.
+        """
         super().__init__(program)
         self._carry_on = carry_on
+        self._repair = repair
         self._calls: CallWatch | None = None
         self._alive: defaultdict[int | None, WeakSet[Save]] = defaultdict(WeakSet)
         self._faults: dict[tuple[Site, Site, bool], _Fault] = {}
@@ -118,7 +128,8 @@ class SavedTensors(Observer):
 
     def after(self, call: Call) -> None:
         for save in self._fresh:  # batch_norm saves statistics, and then writes them itself
-            save.values = _hash(save.tensor)
+            save.values = _values(save.tensor)
+            save.copy = save.tensor.clone() if self._repair else None
         self._fresh.clear()
         before = self._before.pop()
         for tensor, (version, memory) in zip(call.tensors, before, strict=True):
@@ -154,7 +165,7 @@ class SavedTensors(Observer):
                 return tensor
             running = self._calls.current if self._calls is not None else []
             operation = f"'{running[-1].name}'" if running else "an operation"
-            values = None if running else _hash(alias)
+            values = None if running else _values(alias)
             gone = self.memory.held(alias)
             save = Save(alias, _version(alias) or 0, site, operation, values, gone)
             if running:
@@ -173,7 +184,18 @@ class SavedTensors(Observer):
                     raise RuntimeError(_words(save))
             elif save.is_changed:
                 self._met(save, here, noticed=False)
+                if save.copy is not None:
+                    return save.copy
         return save.tensor
+
+    def line_ran(self, site: Site) -> None:
+        """A line of the program has run: what it changed without a call of torch is its doing."""
+        if self.memory.held_bytes > _POLLED:
+            return
+        for saves in self._alive.values():
+            for save in saves:
+                if save.written is None and not save.is_stale and save.is_changed:
+                    save.written = site
 
     def _wrote(self, memory: int | None, site: Site) -> None:
         for save in self._alive.get(memory, ()):
@@ -207,14 +229,8 @@ def _memory(tensor: torch.Tensor) -> int | None:
         return None
 
 
-def _hash(tensor: torch.Tensor) -> int | None:
-    if tensor.numel() > _COMPARED or tensor.layout is not torch.strided or tensor.is_meta:
-        return None
-    with torch.inference_mode():
-        try:
-            return int(torch.hash_tensor(tensor).item())
-        except (NotImplementedError, RuntimeError):  # a type without a hash
-            return None
+def _values(tensor: torch.Tensor) -> str | None:
+    return fingerprint(tensor) if tensor.numel() <= _COMPARED else None
 
 
 def _words(save: Save) -> str:
