@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from torchlint.flow.events import Site, StaleSave
+from torchlint.diagnostic import Span
+from torchlint.flow.events import LeaveUnit, Site, StaleSave
 from torchlint.rules.base import Group, Rule
 
 
@@ -18,13 +19,23 @@ class WriteBehindAutograd(Rule):
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: set[Site] = set()
+        self._faults: dict[Site, StaleSave] = {}
 
     def visit_StaleSave(self, event: StaleSave) -> None:
-        """Report the write, and the operation that saved."""
-        if event.noticed or not event.certain or event.written in self._told:
+        """Keep each write with the first operation that saved."""
+        if event.noticed or not event.certain:
             return
-        self._told.add(event.written)
-        op = " ".join(event.saved.unit.text(event.saved.node).split())
-        notes = ((f"'{op}' saves it for backward here", event.saved),)
-        self.report(event.written, notes=notes, place=event.place, op=op)
+        known = self._faults.get(event.written)
+        if known is None or _line(event.saved) < _line(known.saved):
+            self._faults[event.written] = event
+
+    def leave_Unit(self, event: LeaveUnit) -> None:
+        """Report the writes."""
+        for written, fault in self._faults.items():
+            op = " ".join(fault.saved.unit.text(fault.saved.node).split())
+            notes = ((f"'{op}' saves it for backward here", fault.saved),)
+            self.report(written, notes=notes, place=fault.place, op=op)
+
+
+def _line(site: Site) -> Span:
+    return site.unit.span(site.node)
