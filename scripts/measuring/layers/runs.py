@@ -12,6 +12,7 @@ from torch import nn
 from measuring.layers.children import differ, have_parameters
 from measuring.layers.sample import Sample
 from measuring.layers.signatures import call
+from measuring.values import flatten
 from torchlint.tables import Argument
 
 PARAMETERS = "parameters"
@@ -109,8 +110,8 @@ def _called(module: nn.Module, inputs: _Inputs) -> list[torch.Tensor]:
         value: object = inputs.positional[0]
         for child in module.children():
             value = child(value)
-        return _flat(value)
-    return _flat(module(*inputs.positional, **inputs.named))
+        return flatten(value)
+    return flatten(module(*inputs.positional, **inputs.named))
 
 
 class _Inputs:
@@ -202,11 +203,3 @@ def _backward_raises(outputs: list[torch.Tensor]) -> bool | None:
             return None
         raise
     return False
-
-
-def _flat(value: object) -> list[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [tensor for part in value for tensor in _flat(part)] if isinstance(value, (list, tuple)) else []

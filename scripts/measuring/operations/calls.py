@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 
 from measuring.operations.names import SIGNS, function, public, table_name
 from measuring.operations.signatures import METHODS
-from measuring.operations.values import flatten
+from measuring.values import flatten
 
 TESTS = Path(__file__).resolve().parents[3] / "tests" / "runtime"
 DTYPES = (torch.float64, torch.float32, torch.complex128, torch.int64, torch.bool)

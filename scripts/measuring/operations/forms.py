@@ -11,7 +11,7 @@ import torch
 
 from measuring.operations.cells import Cells, Sample
 from measuring.operations.signatures import Signature
-from measuring.operations.values import holds_tensor, is_plain
+from measuring.values import holds_tensor, is_plain
 
 Measure: TypeAlias = Callable[[Sequence[Sample]], Cells]
 ENOUGH = 2

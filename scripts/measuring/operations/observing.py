@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from measuring.operations.calls import Call
-from measuring.operations.values import flatten, with_tensors
+from measuring.values import flatten, with_tensors
 
 Bound = Mapping[str, Any]
 """The arguments of a call by their public names."""

@@ -12,7 +12,7 @@ from measuring.operations.binding import signatures
 from measuring.operations.calls import Call
 from measuring.operations.names import function
 from measuring.operations.signatures import Signature
-from measuring.operations.values import flatten
+from measuring.values import flatten
 
 ASKED = 12
 """So many calls are tried: of some operations only one overload takes it."""

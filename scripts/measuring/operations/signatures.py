@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 
 import torch
 
-from measuring.operations.values import holds_tensor
+from measuring.values import holds_tensor
 
 STUBS = {
     "_C/_VariableFunctions.pyi": "torch",
