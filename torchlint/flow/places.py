@@ -308,7 +308,8 @@ class Places:
         walk = self._walk
         classes = walk.file.classes
         owned = isinstance(parent, Module) and parent.owned
-        for value in classes.attribute(owner, name):
+        values = classes.attribute(owner, name)
+        for value in values:
             if not isinstance(value, Construct):
                 continue
             made = classes.made(value)
@@ -327,6 +328,8 @@ class Places:
                 )
             dotted = walk.file.imports.resolve(value.callee) or value.callee
             if canonical(dotted) == "torch.nn.parameter.Parameter":
+                if any(isinstance(other, tuple) for other in values):
+                    return None  # elsewhere a list or dict of parameters
                 if False in (*value.arguments[1:2], dict(value.keywords).get("requires_grad")):
                     return walk.opaque(key, place, parent)
                 return walk.things.make(Tensor, key, place, leaf=True, holder=parent)
