@@ -168,11 +168,9 @@ def _unique(findings: list[Finding]) -> list[Finding]:
 
 def _diagnostic(source: Source, flow: FileFlow, finding: Finding) -> Diagnostic:
     site = finding.site
-    span = site.unit.span(site.node)
+    span = site.span
     notes = tuple(
-        note
-        for text, place in finding.notes
-        if not _covers((note := Note(text, place.unit.span(place.node))).span, span)
+        note for text, place in finding.notes if not _covers((note := Note(text, place.span)).span, span)
     )
     fix = _fix(source, flow, finding.cure) if finding.cure is not None else None
     return Diagnostic(
@@ -190,7 +188,7 @@ def _fix(source: Source, flow: FileFlow, cure: Cure) -> Fix | None:
     """Give a cure its positions; None where a name it needs can be bound neither by hand nor by import."""
     edits: list[Edit] = []
     for change in cure.changes:
-        span = change.site.unit.span(change.site.node)
+        span = change.site.span
         text = change.text
         for dotted in cure.imports:
             spelled, extra = _bound(source, flow, dotted, cure.beside)

@@ -11,6 +11,7 @@ from torchlint.flow.domain import Creation, Grad, GradMode, Mode, Sensitivity
 if TYPE_CHECKING:
     import libcst as cst
 
+    from torchlint.diagnostic import Span
     from torchlint.flow.things import Module
     from torchlint.units import Unit
 
@@ -21,6 +22,16 @@ class Site:
 
     unit: Unit
     node: cst.CSTNode
+
+    @property
+    def text(self) -> str:
+        """The source of the node on one line, for messages."""
+        return " ".join(self.unit.text(self.node).split())
+
+    @property
+    def span(self) -> Span:
+        """Where the node stands in the source."""
+        return self.unit.span(self.node)
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,7 @@ class FileFlow:
         if definition is not None:
             owner = definition.owner or ""
             begins = definition.name in ("forward", "__init__")
-            walk.is_forward = begins and self.classes.is_module(owner)
+            walk.begins_graded = begins and self.classes.is_module(owner)
             self._begin(walk, places, definition)
         for path, known in facts:
             self._set_up(walk, places, path, known)

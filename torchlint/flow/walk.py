@@ -93,7 +93,7 @@ class Walk:
         self.made: dict[Thing, int] = {}  # the turn in which a tensor was made last
         self.known_regions: list[Region] = []
         self.refused: set[cst.CSTNode] = set()  # writes that torch refuses
-        self.is_forward = False  # the forward or constructor of a module, which runs with gradients somewhere
+        self.begins_graded = False  # a module's forward or constructor: gradients are on somewhere
         self._listener = listener
         self.probe: Callable[[cst.CSTNode], None] | None = None  # asked after each statement that is told
         self._sites: dict[cst.CSTNode, Site] = {}
@@ -135,7 +135,7 @@ class Walk:
         """The source text of a node, for messages."""
         text = self._texts.get(node)
         if text is None:
-            text = self._texts[node] = " ".join(self.unit.text(node).split())
+            text = self._texts[node] = self.site(node).text
         return text
 
     def opaque(self, key: object, place: str = "", parent: Thing | None = None) -> Thing:
@@ -192,7 +192,7 @@ class Walk:
         mode = self.now().grad_mode
         if mode is GradMode.ENABLED:
             return True
-        return mode.surely_on and (self.evidence.trains or self.is_forward)
+        return mode.surely_on and (self.evidence.trains or self.begins_graded)
 
     def set_mode(self, module: Module, mode: Mode, site: Site | None) -> None:
         """A module, and with it everything that it holds, goes into a mode."""

@@ -63,7 +63,7 @@ def observe(run: Run, *, lines: bool = False, quiet: bool = True) -> Proof:
         first = replace(first, saves=False)
         record = counted(first)
     if any(one.kind is Kind.SILENT_WRITE for one in record.observations) and not record.interrupted:
-        record = _without_harmless(record, counted(replace(first, repair=True, quiet=True)))
+        record = _without_harmless(record, counted(replace(first, repair=True, lines=False, quiet=True)))
     if not record.interrupted:
         replays = _replays(record, counted, replace(first, lines=False, quiet=True))
         record = replace(record, observations=(*record.observations, *replays))

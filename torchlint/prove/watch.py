@@ -56,8 +56,8 @@ def watching(
 
     `as_inference` names regions to enter as inference_mode; with `carry_on` backward goes on where torch
     would refuse a stale tensor; with `repair` it gets what was saved where torch does not notice a write;
-    without `saves` no hook for saved tensors is set, which torch.func does not
-    allow; with `lines` the lines that run are noted, which takes time.
+    without `saves` no hook for saved tensors is set, which torch.func does not allow; with `lines` the lines
+    that run are noted, which takes time.
     """
     seen = Seen()
     regions = Regions(program, as_inference)

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from torchlint.flow.events import Site
 
 
+WRITES = (r"\w_\(", r"[-+*/%&|^]=", r"\]\s*=[^=]", r"inplace\s*=")
+"""Triggers of the rules about writes in place: what such a write looks like."""
+
+
 class Group(Enum):
     """What a rule promises: the first four are on by default, the last two off."""
 

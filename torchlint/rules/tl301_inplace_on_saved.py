@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torchlint.diagnostic import Span
 from torchlint.flow.events import LeaveUnit, Site, StaleSave
-from torchlint.rules.base import Group, Rule
+from torchlint.rules.base import WRITES, Group, Rule
 
 
 class InplaceOnSaved(Rule):
@@ -13,7 +13,7 @@ class InplaceOnSaved(Rule):
     code = "TL301"
     name = "inplace-on-saved"
     group = Group.CORRECTNESS
-    triggers = (r"\w_\(", r"[-+*/%&|^]=", r"\]\s*=[^=]", r"inplace\s*=", r"\bout\s*=")
+    triggers = (*WRITES, r"\bout\s*=")
     message = "'{place}' is written in place after '{op}' saved it, so backward {verb}"
     help = "compute a new tensor instead, or write to a clone"
 
@@ -36,16 +36,15 @@ class InplaceOnSaved(Rule):
             if written in told:
                 continue
             told.add(written)
-            op = " ".join(saved.unit.text(saved.node).split())
             self.report(
                 written,
-                notes=((f"'{op}' saves it for backward here", saved),),
+                notes=((f"'{saved.text}' saves it for backward here", saved),),
                 place=fault.place,
-                op=op,
+                op=saved.text,
                 verb="will raise" if fault.certain else "may raise",
             )
 
 
 def _first_certain(item: tuple[tuple[Site, Site], StaleSave]) -> tuple[bool, Span]:
     (_, saved), fault = item
-    return not fault.certain, saved.unit.span(saved.node)
+    return not fault.certain, saved.span

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torchlint.flow.events import LeafWritten
-from torchlint.rules.base import Group, Rule
+from torchlint.rules.base import WRITES, Group, Rule
 
 
 class InplaceOnLeaf(Rule):
@@ -12,7 +12,7 @@ class InplaceOnLeaf(Rule):
     code = "TL302"
     name = "inplace-on-leaf"
     group = Group.CORRECTNESS
-    triggers = (r"\w_\(", r"[-+*/%&|^]=", r"\]\s*=[^=]", r"inplace\s*=")
+    triggers = WRITES
     message = "'{place}' is {what} that requires grad and is written in place, which raises"
     help = "write it under torch.no_grad(), or compute a new tensor"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from torchlint.diagnostic import Span
 from torchlint.flow.events import LeaveUnit, Site, StaleSave
 from torchlint.rules.base import Group, Rule
 
@@ -26,16 +25,12 @@ class WriteBehindAutograd(Rule):
         if event.noticed or not event.certain:
             return
         known = self._faults.get(event.written)
-        if known is None or _line(event.saved) < _line(known.saved):
+        if known is None or event.saved.span < known.saved.span:
             self._faults[event.written] = event
 
     def leave_Unit(self, event: LeaveUnit) -> None:
         """Report the writes."""
         for written, fault in self._faults.items():
-            op = " ".join(fault.saved.unit.text(fault.saved.node).split())
+            op = fault.saved.text
             notes = ((f"'{op}' saves it for backward here", fault.saved),)
             self.report(written, notes=notes, place=fault.place, op=op)
-
-
-def _line(site: Site) -> Span:
-    return site.unit.span(site.node)
