@@ -159,10 +159,15 @@ def _listener(rules: list[_Armed], instances: list[Rule]) -> Callable[[Event], N
 
 
 def _unique(findings: list[Finding]) -> list[Finding]:
-    """One finding a rule and node: a helper may be walked for several callers."""
+    """One finding a rule and node: a helper may be walked for several callers.
+
+    What is found in a function where it is called is left out where its own walk finds it as well.
+    """
+    own = {(finding.code, finding.site.node) for finding in findings if finding.site.caller is None}
     unique: dict[tuple[str, object], Finding] = {}
     for finding in findings:
-        unique.setdefault((finding.code, finding.site.node), finding)
+        if finding.site.caller is None or (finding.code, finding.site.node) not in own:
+            unique.setdefault((finding.code, finding.site.told.node), finding)
     return list(unique.values())
 
 

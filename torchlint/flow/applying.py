@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow.arguments import bind_parameters
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Computed, Escaped
 from torchlint.flow.state import ModuleFacts
@@ -24,12 +25,13 @@ from torchlint.flow.summary import (
     settles,
 )
 from torchlint.flow.things import NOTHING, Container, Instance, Module, Opaque, Restorer, Thing, Value, widen
-from torchlint.flow.walk import tensors
+from torchlint.flow.walk import spelled, tensors
 
 if TYPE_CHECKING:
     from torchlint.flow.arguments import Arguments
     from torchlint.flow.autograd import Autograd
     from torchlint.flow.places import Places
+    from torchlint.flow.playing import Playing
     from torchlint.flow.running import Running
     from torchlint.flow.walk import Walk
     from torchlint.skeleton import Definition
@@ -48,11 +50,14 @@ class _Made:
 class Applying:
     """The calls of project functions in one walk."""
 
-    def __init__(self, walk: Walk, autograd: Autograd, places: Places, running: Running) -> None:
+    def __init__(
+        self, walk: Walk, autograd: Autograd, places: Places, running: Running, playing: Playing
+    ) -> None:
         self._walk = walk
         self._autograd = autograd
         self._places = places
         self._running = running
+        self._playing = playing
 
     def sets_modes(self, qualname: str) -> bool:
         """Whether a function switches the mode of anything of its caller."""
@@ -64,21 +69,25 @@ class Applying:
         """A function of this source is called."""
         walk = self._walk
         summary = walk.file.summary(definition.qualname)
-        bound = _bind(definition, arguments)
-        if not walk.rehearsing:
+        bound = bind_parameters(definition, arguments)
+        if not walk.rehearsing and not walk.calls:
             self._tell_callee(definition, summary, bound)
         handed = [thing for value in arguments.all() for thing in self._places.within(value)]
         self._autograd.leave_regions(handed, node, recorded=True)
         self._run(summary, bound, node)
         after = self._after(summary, bound)
+        self._tell(summary, bound, node)
+        if walk.now().regions and (summary.runs or (not discarded and _gives_tensor(summary.returns))):
+            walk.tell(Computed(walk.now().born, walk.site(node)))
+        if self._playing.can_play(definition, arguments):
+            returned = self._playing.play(definition, bound, arguments, node)
+            return returned or walk.unknown(node)
         self._affect(definition, summary, bound, node)
         if walk.state is None:
             return NOTHING
         if summary.yielded is not None:
             return frozenset((walk.things.make(Restorer, (node, "restorer"), "", after, after=after),))
         state = walk.now()
-        if state.regions and (summary.runs or (not discarded and _gives_tensor(summary.returns))):
-            walk.tell(Computed(state.born, walk.site(node)))
         saved = frozenset(
             storage
             for path in sorted(summary.saves)
@@ -151,36 +160,31 @@ class Applying:
         for path in sorted(summary.writes):
             value = self._resolve(path, bound)
             place = next((thing.place for thing in value if thing.place), path[0])
-            spelled = self._spelled(definition, path, node) or place
-            self._autograd.writing.write(value, node, spelled, tracked=path in summary.tracked_writes)
+            place = self._spelled(definition, path, node) or place
+            self._autograd.writing.write(value, node, place, tracked=path in summary.tracked_writes)
         for path in sorted(summary.hidden_writes):
             value = self._resolve(path, bound)
             place = self._spelled(definition, path, node) or path[0]
             self._autograd.writing.write(value, node, place, noticed=False)
         for path in sorted(summary.backwards):
             self._autograd.backward(self._resolve(path, bound), node)
+
+    def _tell(self, summary: Summary, bound: dict[str, Value], node: cst.Call) -> None:
+        """What the callee does that no state keeps: it logs, stores, updates what lives on."""
+        walk = self._walk
         for path in sorted(summary.logs):
             self._places.log(self._resolve(path, bound), node)
-        if summary.enables and walk.state is not None and walk.now().regions:
+        if summary.enables and walk.now().regions:
             walk.tell(Escaped(walk.now().born, walk.site(node), "gradients are enabled inside"))
-        if summary.updates and walk.state is not None and walk.now().regions:
+        if summary.updates and walk.now().regions:
             walk.tell(Escaped(walk.now().born, walk.site(node), "is an update of tensors that live on"))
         for path in sorted(summary.keeps):
             self._places.keep(NOTHING, self._resolve(path, bound), node, anyway=True)
 
     def _spelled(self, definition: Definition, path: Path, node: cst.Call) -> str:
         """How this call spells the argument at a path, for messages."""
-        if len(path) > 1:
-            return ""
-        for argument in node.args:
-            if argument.keyword is not None and argument.keyword.value == path[0]:
-                return self._walk.text(argument.value)
-        names = definition.parameters
-        if definition.owner is not None and not definition.is_static:
-            names = names[1:]
-        if path[0] in names and names.index(path[0]) < len(node.args):
-            return self._walk.text(node.args[names.index(path[0])].value)
-        return ""
+        argument = spelled(definition, path[0], node) if len(path) == 1 else None
+        return self._walk.text(argument) if argument is not None else ""
 
     def _resolve(self, path: Path, bound: dict[str, Value]) -> Value:
         head, *slots = path
@@ -256,15 +260,6 @@ class Applying:
                     walk.state = walk.now().with_slot(held, slot, NOTHING.union(*parts))
                 return frozenset((held,))
         return walk.unknown(node, role=role)
-
-
-def _bind(definition: Definition, arguments: Arguments) -> dict[str, Value]:
-    names = definition.parameters
-    bound = dict(zip(names, arguments.positional, strict=False))
-    for name, value in arguments.keywords.items():
-        if name in names or name in definition.keyword_parameters:
-            bound[name] = value
-    return bound
 
 
 def _gives_tensor(shapes: tuple[Shape, ...]) -> bool:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from torchlint.flow.things import NOTHING, Dotted, Plain, Scalar, Tensor, Value, constant_of
 from torchlint.tables import Argument, Given, Op
 from torchlint.tables.effects import says
+
+if TYPE_CHECKING:
+    from torchlint.skeleton import Definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,16 @@ def bind(op: Op, arguments: Arguments) -> dict[str, Value]:
         rest = arguments.positional[len(op.args) - 1 :]
         bound[op.args[-1]] = NOTHING.union(*rest)
     bound.update(arguments.keywords)
+    return bound
+
+
+def bind_parameters(definition: Definition, arguments: Arguments) -> dict[str, Value]:
+    """The arguments of a call of a function by the names of its parameters."""
+    names = definition.parameters
+    bound = dict(zip(names, arguments.positional, strict=False))
+    for name, value in arguments.keywords.items():
+        if name in names or name in definition.keyword_parameters:
+            bound[name] = value
     return bound
 
 

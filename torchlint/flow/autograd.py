@@ -13,7 +13,7 @@ from torchlint.flow.arguments import Arguments, bind, described, is_cast_to_inte
 from torchlint.flow.domain import Creation, Grad, GradMode
 from torchlint.flow.events import REACHES_AUTOGRAD, Backward, Computed, Escaped, Region, StaleSave, Trained
 from torchlint.flow.graph import Sites
-from torchlint.flow.state import TensorFacts
+from torchlint.flow.state import Made, TensorFacts
 from torchlint.flow.things import NOTHING, Container, Module, Opaque, Plain, Tensor, Thing, Value
 from torchlint.flow.walk import Walk, path_of, sorted_things, tensors
 from torchlint.flow.writing import Writing
@@ -69,7 +69,10 @@ class Autograd:
         for thing in tensors(target):
             state = self._walk.now()
             facts = replace(state.tensor(thing), grad=Grad.NO, nodes=frozenset(), sources=frozenset())
-            self._walk.state = state.with_tensor(thing, facts)
+            graph = state.graph
+            for base in facts.bases:
+                graph = graph.forget(base)
+            self._walk.state = state.with_tensor(thing, facts).with_graph(graph)
         return target
 
     def backward(self, value: Value, node: cst.CSTNode, *, keeps_graph: bool = False) -> None:
@@ -91,7 +94,7 @@ class Autograd:
                 walk.tell(Trained(module, site))
             if not keeps_graph:
                 state = walk.now()
-                roots = state.graph.roots(facts.nodes, facts.storages)
+                roots = state.graph.roots(facts.nodes, facts.bases)
                 walk.state = state.with_graph(state.graph.free(roots))
         if walk.now().regions:
             walk.tell(Escaped(walk.now().born, site, "is trained on inside"))
@@ -104,10 +107,16 @@ class Autograd:
         facts = state.tensor(thing)
         if facts.grad is Grad.NO:
             return
-        for saved, stale in state.graph.faults(state.graph.roots(facts.nodes, facts.storages)):
+        for saved, stale in state.graph.faults(state.graph.roots(facts.nodes, facts.bases)):
             walk.records.asks_grad_mode |= GradMode.CALLER in state.grad_mode
+            write = stale.write
             sure = certain and stale.certain
-            walk.tell(StaleSave(stale.written, stale.place, saved, sure, stale.noticed))
+            if write.site.is_beside(saved):
+                # One function does both: that is where it has to be mended.
+                written, saved = walk.own(write.site), walk.own(saved)
+                walk.tell(StaleSave(written, write.inside, saved, sure, stale.noticed))
+            else:
+                walk.tell(StaleSave(write.site, write.place, saved, sure, stale.noticed))
 
     def grad_of(self, value: Value) -> Grad:
         """Whether a value may require grad; containers count as what is in them."""
@@ -124,6 +133,7 @@ class Autograd:
         *,
         role: str = "",
         storages: frozenset[Thing] | None = None,
+        family: frozenset[Thing] | None = None,
         saved: Iterable[Thing] = (),
         unwatched: frozenset[Thing] = frozenset(),
         saves_result: bool = False,
@@ -143,12 +153,15 @@ class Autograd:
             older = walk.things.make(Tensor, (tensor.key, "older"), "")
             state = state.with_graph(state.graph.retire(tensor, older))
             saved = [older if storage is tensor else storage for storage in saved]
+        if family is None:
+            state = state.with_graph(state.graph.forget(tensor))
         own = frozenset((tensor,)) if storages is None else storages
         facts = [state.tensor(thing) for thing in operands]
         carrying = [item for item in facts if item.grad is not Grad.NO]
         nodes: Sites = frozenset()
         if grad is not Grad.NO:
             site = walk.site(node)
+            self.writing.use(operands, site)
             parents = self.before(operands)
             kept = set(saved) if grad is Grad.YES else set()
             if saves_result and grad is Grad.YES:
@@ -165,6 +178,7 @@ class Autograd:
             frozenset().union(*(item.sources for item in carrying)) if grad is Grad.UNKNOWN else frozenset(),
             frozenset(operands) if summing else frozenset(),
             modules.union(*(item.modules for item in carrying)),
+            family=frozenset((tensor,)) if family is None else family,
         )
         if walk.made.get(tensor) == walk.turn:
             new = new.join(state.tensor(tensor))  # one expression, several things: each gives its part
@@ -190,7 +204,7 @@ class Autograd:
         state = self._walk.now()
         facts = [state.tensor(thing) for thing in operands]
         return frozenset().union(
-            *(state.graph.roots(item.nodes, item.storages) for item in facts if item.grad is not Grad.NO)
+            *(state.graph.roots(item.nodes, item.bases) for item in facts if item.grad is not Grad.NO)
         )
 
     def joint_grad(self, values: Iterable[Value]) -> Grad:
@@ -249,6 +263,7 @@ class Autograd:
         if cut:
             grad = self.grad_of(first)  # a view keeps the flag, if not the graph
         storages: frozenset[Thing] | None = None
+        family: frozenset[Thing] | None = None
         # What is computed from a tensor of a region stands for it: it may be trained on elsewhere.
         handed = [] if plain else operands
         born: frozenset[Region] | None = walk.now().born.union(
@@ -258,6 +273,8 @@ class Autograd:
             facts = [walk.now().tensor(thing) for thing in tensors(first)]
             if facts:
                 storages = frozenset().union(*(item.storages for item in facts))
+                if op.result is not Result.CUT:
+                    family = frozenset().union(*(item.bases for item in facts))
                 # A view of a normal tensor stays normal, also when it is made in a region.
                 born = frozenset().union(*(item.born for item in facts))
         saved = self.saved(op, bound) if grad is Grad.YES else set()
@@ -279,6 +296,7 @@ class Autograd:
             grad,
             [] if cut else operands,
             storages=storages,
+            family=family,
             saved=saved,
             unwatched=unwatched,
             saves_result=saves_result,
@@ -303,21 +321,27 @@ class Autograd:
         state = walk.now()
         sources = [state.tensor(thing) for thing in tensors(first)]
         behind: frozenset[Thing] = frozenset()
-        creation = None
         if op.result is Result.CUT and op.view is View.UNTRACKED:
             behind = self._memory(first)
         elif views or op.result is Result.CUT:
             behind = frozenset().union(*(item.behind for item in sources))
-        leaf_view = bool(views) and all(item.leaf or item.leaf_view for item in sources)
-        if views:
-            creation = sources[0].creation if len(sources) == 1 else None
-            if creation is None and op.view is View.MULTI:
-                creation = Creation.PIECE, walk.site(node)
-            elif creation is None and state.grad_mode.surely_off:
-                creation = Creation.UNGRADED, walk.site(node)
-        if behind or leaf_view or creation is not None:
+        made = None
+        if views and op.result is not Result.CUT:
+            made = sources[0].made if len(sources) == 1 else None
+            creation = None
+            if made is not None:
+                creation = made.creation
+            elif op.view is View.MULTI:
+                creation = Creation.PIECE
+            elif state.grad_mode.surely_off:
+                creation = Creation.UNGRADED
+            if creation is not None:
+                storages = frozenset().union(*(item.storages for item in sources))
+                site = walk.site(node) if made is None else made.site
+                made = Made(creation, site, state.graph.writes(storages))
+        if behind or made is not None:
             for thing in value:
-                facts = replace(state.tensor(thing), creation=creation, behind=behind, leaf_view=leaf_view)
+                facts = replace(walk.now().tensor(thing), made=made, behind=behind)
                 walk.state = walk.now().with_tensor(thing, facts)
 
     def _mixed(

@@ -15,6 +15,7 @@ from torchlint.flow.effects import Effects
 from torchlint.flow.events import Escaped
 from torchlint.flow.methods import MODULE_EFFECTS, TENSOR_EFFECTS, Methods
 from torchlint.flow.places import Places
+from torchlint.flow.playing import Playing
 from torchlint.flow.running import Running, is_module_like
 from torchlint.flow.strangers import Strangers
 from torchlint.flow.switches import Switches
@@ -54,8 +55,9 @@ class Calls:
         self._values = values
         self.switches = Switches(walk)
         self.closures = Closures(walk, autograd, places, values, self.switches)
-        self.running = Running(walk, autograd, places, self.closures)
-        self._applying = Applying(walk, autograd, places, self.running)
+        playing = Playing(walk, values, self.closures)
+        self.running = Running(walk, autograd, places, self.closures, playing)
+        self._applying = Applying(walk, autograd, places, self.running, playing)
         self.strangers = Strangers(walk, places, self)
         self._effects = Effects(walk, autograd, places, values, self)
         self._methods = Methods(walk, autograd, places, values, self, self._effects)

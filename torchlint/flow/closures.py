@@ -46,6 +46,8 @@ class Closures:
 
     def defined(self, closure: Closure) -> None:
         """A nested function exists from here on."""
+        if self._walk.calls:
+            return  # that of a function that is called is told where its unit is walked
         self._defined.setdefault(closure, self._walk.now())
 
     def call(self, closure: Closure, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -57,10 +59,10 @@ class Closures:
             return walk.unknown(node)
         names, grad_mode, regions = walk.now().names, walk.now().grad_mode, walk.now().regions
         self._bind(closure, arguments)
-        if not walk.rehearsing:
+        if not walk.rehearsing and not walk.calls:
             known = self._called.get(closure)
             self._called[closure] = walk.now() if known is None else known.join(walk.now())
-        with walk.rehearsal():
+        with walk.rehearsal(), walk.within(node):
             value = self._run(closure)
         if walk.state is not None:
             for name in walk.outer_names:
@@ -72,6 +74,20 @@ class Closures:
                 names, state.heap, state.modules, state.tensors, state.graph, state.grad_mode, state.regions
             )
         return widen((value,), lambda: walk.opaque((node, "wide")))
+
+    def play(self, function: cst.FunctionDef) -> Value:
+        """Walk the body of a function of the source where it is called; gives what it returns."""
+        results: list[Value] = []
+        self._results.append(results)
+        outside = self._walk.now().grad_mode, self._walk.now().regions
+        region = self._switches.decorated(function)
+        if region is not None:
+            self._switches.cover(region)
+        end = self.interpreter.run(function.body.body)
+        if region is not None and end is not None:
+            self._walk.state = end.with_switch(*outside)
+        self._results.pop()
+        return NOTHING.union(*results) or self._walk.things.scalar(Plain.NONE)
 
     def tell_all(self, end: State | None) -> None:
         """Walk each nested function once more, aloud, with what was known at its calls."""
@@ -103,6 +119,9 @@ class Closures:
         """A value leaves a function by return or yield."""
         walk = self._walk
         if walk.state is None:
+            return
+        if walk.calls:
+            self._results[-1].append(value)
             return
         if self._results:
             self._results[-1].append(value)

@@ -16,22 +16,38 @@ if TYPE_CHECKING:
     from torchlint.units import Unit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Site:
-    """A node of a unit: a place in the source that gets a position when somebody asks."""
+    """A node of a unit: a place in the source that gets a position when somebody asks.
+
+    One that a call reached has the outermost call as `caller`, which stands for it in messages. A
+    walk makes one site for each node and each way to it, through calls and rounds of loops.
+    """
 
     unit: Unit
     node: cst.CSTNode
+    caller: Site | None = None
+
+    @property
+    def told(self) -> Site:
+        """The site in the unit that is walked: itself, or the call that led to it."""
+        return self.caller or self
+
+    def is_beside(self, other: Site) -> bool:
+        """Whether both stand in one function, reached by one call."""
+        return self.caller is other.caller and self.unit is other.unit
 
     @property
     def text(self) -> str:
         """The source of the node on one line, for messages."""
-        return " ".join(self.unit.text(self.node).split())
+        told = self.told
+        return " ".join(told.unit.text(told.node).split())
 
     @property
     def span(self) -> Span:
-        """Where the node stands in the source."""
-        return self.unit.span(self.node)
+        """Where it stands in the source, in the unit that is walked."""
+        told = self.told
+        return told.unit.span(told.node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +155,16 @@ class LeafWritten:
 
 @dataclass(frozen=True, slots=True)
 class ViewWritten:
-    """A recorded operation writes a view that torch does not allow to be written; `made` is what made it."""
+    """A recorded operation writes a view that torch does not allow to be written; `made` is what made it.
+
+    With `used`, what it is a view of is written, and the view is used there afterwards.
+    """
 
     site: Site
     place: str
     creation: Creation
     made: Site
+    used: Site | None = None
 
 
 @dataclass(frozen=True, slots=True)

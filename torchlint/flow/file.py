@@ -16,6 +16,7 @@ from torchlint.flow.domain import Grad, GradMode, Sensitivity
 from torchlint.flow.events import Event, LeaveRegion, LeaveUnit
 from torchlint.flow.interpreter import Interpreter
 from torchlint.flow.places import Places
+from torchlint.flow.playing import is_playable
 from torchlint.flow.state import ModuleFacts, State, TensorFacts
 from torchlint.flow.summary import (
     UNKNOWN_SUMMARY,
@@ -37,7 +38,7 @@ from torchlint.flow.values import Values
 from torchlint.flow.walk import Evidence, Records, Walk, path_of
 from torchlint.names import ImportMap
 from torchlint.skeleton import Definition, Skeleton, dotted
-from torchlint.units import Units
+from torchlint.units import Unit, Units
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -63,6 +64,7 @@ class FileFlow:
         self._summaries: dict[str, Summary] = {}
         self._contexts: dict[str, Context] = {}
         self._reading: list[str] = []
+        self._playable: dict[str, bool] = {}
 
     def summary(self, qualname: str) -> Summary:
         """The summary of a function; of one that is being read just now, and so calls itself: unknown."""
@@ -74,6 +76,17 @@ class FileFlow:
             self._reading.append(qualname)
             known = self._summaries[qualname] = self._summarize(qualname)
             self._reading.pop()
+        return known
+
+    def unit(self, qualname: str) -> Unit:
+        """The parsed unit of a function."""
+        return self._units.unit(qualname)
+
+    def is_playable(self, definition: Definition) -> bool:
+        """Whether the body of a function can be walked in the place of a call."""
+        known = self._playable.get(definition.qualname)
+        if known is None:
+            known = self._playable[definition.qualname] = is_playable(definition)
         return known
 
     def called(self, qualname: str, context: Context) -> None:

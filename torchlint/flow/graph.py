@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from torchlint.flow.domain import Grad
 from torchlint.flow.events import Site
 from torchlint.flow.persistent import PersistentMap
 from torchlint.flow.things import Thing
@@ -34,13 +35,36 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Stale:
-    """A save that was written over: by whom, under which name, whether on every path and seen by torch."""
+class Write:
+    """An in-place write: where, and under which name.
 
-    written: Site
+    Where a function that is called wrote, `inside` is the name there and `place` that of the caller.
+    """
+
+    site: Site
     place: str
+    inside: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A save that was written over: by whom, whether on every path and seen by torch."""
+
+    write: Write
     certain: bool
     noticed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What in-place operations did to a tensor and all its views: the last of them, and its grad."""
+
+    nodes: Sites
+    grad: Grad
+
+    def join(self, other: History) -> History:
+        """What either may be."""
+        return History(self.nodes | other.nodes, self.grad | other.grad)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +74,13 @@ class Graph:
     nodes: PersistentMap[Site, Node]
     savers: PersistentMap[Storage, Sites]
     stale: PersistentMap[tuple[Site, Storage], tuple[Stale, ...]]
-    rewritten: PersistentMap[Storage, Sites]  # in-place operations in the history of a storage
+    latest: PersistentMap[Storage, frozenset[Write]]  # what moved the version of a storage last
+    histories: PersistentMap[Thing, History]  # of bases that in-place operations were recorded for
 
     @classmethod
     def empty(cls) -> Graph:
         """No operation recorded."""
-        return cls(PersistentMap(), PersistentMap(), PersistentMap(), PersistentMap())
+        return cls(PersistentMap(), PersistentMap(), PersistentMap(), PersistentMap(), PersistentMap())
 
     def join(self, other: Graph) -> Graph:
         """Every operation of either; a save written over on one side only is uncertain."""
@@ -65,7 +90,8 @@ class Graph:
             self.nodes.join(other.nodes, Node.join, lambda _, node: replace(node, certain=False)),
             self.savers.join(other.savers, _union),
             self.stale.join(other.stale, _join_stale, lambda _, stale: _uncertain(stale)),
-            self.rewritten.join(other.rewritten, _union),
+            self.latest.join(other.latest, _union_of_writes),
+            self.histories.join(other.histories, History.join, lambda _, one: one.join(_UNWRITTEN)),
         )
 
     def record(
@@ -98,13 +124,12 @@ class Graph:
             known = savers.get(storage) or frozenset()
             if site not in known:
                 savers = savers.set(storage, known | {site})
-        return Graph(self.nodes.set(site, node), savers, stale, self.rewritten)
+        return replace(self, nodes=self.nodes.set(site, node), savers=savers, stale=stale)
 
     def write(
         self,
         storages: Iterable[Storage],
-        written: Site,
-        place: str,
+        write: Write,
         *,
         certain: bool,
         noticed: bool = True,
@@ -116,8 +141,11 @@ class Graph:
         operation that ran on some paths only is left out, unless it made this thing: mostly the
         name moved on to its result on just those paths.
         """
-        stale = self.stale
+        stale, latest = self.stale, self.latest
         for storage in storages:
+            if noticed:
+                before = NO_WRITES if certain else latest.get(storage) or NO_WRITES
+                latest = latest.set(storage, before | {write})
             for site in self.savers.get(storage) or ():
                 node = self.nodes.get(site)
                 if (
@@ -129,14 +157,21 @@ class Graph:
                 known = stale.get((site, storage)) or ()
                 seen = noticed and storage not in node.unwatched
                 sure = certain and node.certain
-                if not any(item.written == written and item.certain >= sure for item in known):
-                    rest = tuple(item for item in known if item.written != written)
-                    stale = stale.set((site, storage), (*rest, Stale(written, place, sure, seen)))
-        return replace(self, stale=stale)
+                if not any(item.write.site is write.site and item.certain >= sure for item in known):
+                    rest = tuple(item for item in known if item.write.site is not write.site)
+                    stale = stale.set((site, storage), (*rest, Stale(write, sure, seen)))
+        return replace(self, stale=stale, latest=latest)
+
+    def writes(self, storages: Iterable[Storage]) -> frozenset[Write]:
+        """What moved the versions of these storages last."""
+        return NO_WRITES.union(*(self.latest.get(storage) or NO_WRITES for storage in storages))
 
     def retire(self, storage: Storage, older: Storage) -> Graph:
         """A loop makes a tensor anew: what was saved of the one before gets another name."""
-        nodes, savers, stale = self.nodes, self.savers, self.stale
+        nodes, savers, stale, latest = self.nodes, self.savers, self.stale, self.latest
+        written = latest.get(storage)
+        if written:
+            latest = latest.set(older, written).set(storage, NO_WRITES)
         for site in savers.get(storage) or ():
             node = nodes.get(site)
             if node is None or storage not in node.saved:
@@ -146,18 +181,26 @@ class Graph:
             if left:
                 stale = stale.set((site, older), left).set((site, storage), ())
             savers = savers.set(older, (savers.get(older) or frozenset()) | {site})
-        return Graph(nodes, savers.set(storage, frozenset()), stale, self.rewritten)
+        return replace(self, nodes=nodes, savers=savers.set(storage, frozenset()), stale=stale, latest=latest)
 
-    def rewrite(self, storages: Iterable[Storage], site: Site) -> Graph:
-        """An in-place operation became part of the history of all that shares these storages."""
-        rewritten = self.rewritten
-        for storage in storages:
-            rewritten = rewritten.set(storage, (rewritten.get(storage) or frozenset()) | {site})
-        return replace(self, rewritten=rewritten)
+    def rewrite(self, bases: Iterable[Thing], site: Site, grad: Grad, *, certain: bool) -> Graph:
+        """An in-place operation became the last one in the history of these bases and all their views."""
+        histories = self.histories
+        new = History(frozenset((site,)), grad)
+        for base in bases:
+            known = histories.get(base)
+            histories = histories.set(base, new if certain or known is None else known.join(new))
+        return replace(self, histories=histories)
 
-    def roots(self, nodes: Sites, storages: Iterable[Storage]) -> Sites:
-        """The operations that a tensor hangs on: its own and the in-place ones of its storages."""
-        return nodes.union(*(self.rewritten.get(storage) or frozenset() for storage in storages))
+    def forget(self, base: Thing, grad: Grad | None = None) -> Graph:
+        """A base begins anew: without history, and with this grad where that holds for its views as well."""
+        if grad is None and self.histories.get(base) is None:
+            return self
+        return replace(self, histories=self.histories.set(base, History(frozenset(), grad or Grad(0))))
+
+    def roots(self, nodes: Sites, bases: Iterable[Thing]) -> Sites:
+        """The operations that a tensor hangs on: its own and the in-place ones of its bases."""
+        return nodes.union(*((self.histories.get(base) or _NO_HISTORY).nodes for base in bases))
 
     def reachable(self, roots: Sites) -> set[Site]:
         """All operations that backward from these would run."""
@@ -192,6 +235,15 @@ class Graph:
         return replace(self, nodes=nodes)
 
 
+_NO_HISTORY = History(frozenset(), Grad(0))
+_UNWRITTEN = History(frozenset(), Grad.NO)
+NO_WRITES: frozenset[Write] = frozenset()
+
+
+def _union_of_writes(mine: frozenset[Write], theirs: frozenset[Write]) -> frozenset[Write]:
+    return mine | theirs
+
+
 def _union(mine: Sites, theirs: Sites) -> Sites:
     return mine | theirs
 
@@ -201,10 +253,10 @@ def _uncertain(stale: tuple[Stale, ...]) -> tuple[Stale, ...]:
 
 
 def _join_stale(mine: tuple[Stale, ...], theirs: tuple[Stale, ...]) -> tuple[Stale, ...]:
-    joined = {item.written: item for item in mine}
+    joined = {item.write.site: item for item in mine}
     for item in theirs:
-        known = joined.get(item.written)
-        joined[item.written] = replace(item, certain=known is not None and known.certain and item.certain)
-    others = {item.written for item in theirs}
-    ordered = sorted(joined.values(), key=lambda item: (id(item.written.node), item.place))
-    return tuple(item if item.written in others else replace(item, certain=False) for item in ordered)
+        known = joined.get(item.write.site)
+        joined[item.write.site] = replace(item, certain=known is not None and known.certain and item.certain)
+    others = {item.write.site for item in theirs}
+    ordered = sorted(joined.values(), key=lambda item: (id(item.write.site), item.write.place))
+    return tuple(item if item.write.site in others else replace(item, certain=False) for item in ordered)

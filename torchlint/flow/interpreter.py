@@ -90,7 +90,7 @@ class Interpreter:
         assert isinstance(node, cst.SimpleStatementLine)
         walk = self._walk
         self._block(node.body)
-        if walk.probe is not None and not walk.rehearsing and walk.state is not None:
+        if walk.probe is not None and not walk.calls and not walk.rehearsing and walk.state is not None:
             walk.probe(node)
 
     def _if(self, node: cst.CSTNode) -> None:

@@ -37,6 +37,9 @@ class PersistentMap(Generic[K, V]):
             return PersistentMap(self._base, delta)
         return PersistentMap({**self._base, **delta})
 
+    def __bool__(self) -> bool:
+        return bool(self._delta or self._base)
+
     def items(self) -> Iterator[tuple[K, V]]:
         """All pairs."""
         yield from self._delta.items()

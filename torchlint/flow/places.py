@@ -209,8 +209,11 @@ class Places:
             walk.tell(Escaped(known.born, walk.site(node), "gets requires_grad"))
         grad = Grad.YES if wanted is True else Grad.NO if wanted is False else Grad.UNKNOWN
         leaf = grad is Grad.YES and (known.grad is Grad.NO or known.leaf)
-        new = TensorFacts(grad, known.storages, born=known.born, leaf=leaf)
-        walk.state = walk.now().with_tensor(thing, new)
+        new = TensorFacts(grad, known.storages, born=known.born, leaf=leaf, family=known.family)
+        graph = walk.now().graph
+        for base in known.bases:
+            graph = graph.forget(base, Grad.YES if leaf else None)
+        walk.state = walk.now().with_tensor(thing, new).with_graph(graph)
 
     def within(self, value: Value) -> list[Thing]:
         """The tensors of a value, and of the containers in it to any depth."""

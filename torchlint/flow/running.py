@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from torchlint.flow.arguments import described
+from torchlint.flow.arguments import bind_parameters, described
 from torchlint.flow.classes import Made, make
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Computed, Escaped, Forward
@@ -22,14 +22,18 @@ if TYPE_CHECKING:
     from torchlint.flow.autograd import Autograd
     from torchlint.flow.closures import Closures
     from torchlint.flow.places import Places
+    from torchlint.flow.playing import Playing
     from torchlint.flow.walk import Walk
 
 
 class Running:
     """What is done to the modules of one walk."""
 
-    def __init__(self, walk: Walk, autograd: Autograd, places: Places, closures: Closures) -> None:
+    def __init__(
+        self, walk: Walk, autograd: Autograd, places: Places, closures: Closures, playing: Playing
+    ) -> None:
         self._walk = walk
+        self._playing = playing
         self._autograd = autograd
         self._places = places
         self._closures = closures
@@ -144,8 +148,35 @@ class Running:
         grad = self._grad(thing, facts, arguments)
         modules = frozenset((thing,)) if grad is not Grad.NO else frozenset()
         if thing.layer is None:
+            played = self._play(thing, grad, arguments, node)
+            if played is not None:
+                return played
             return self._autograd.result(node, grad, operands, modules=modules, several=True)
         return self._layer(thing.layer, thing, grad, arguments, operands, node, modules)
+
+    def _play(self, thing: Module, grad: Grad, arguments: Arguments, node: cst.Call) -> Value | None:
+        """Walk the forward of a class of the source; None where that gives no tensor."""
+        walk = self._walk
+        found = walk.file.classes.method(thing.cls, "forward") if thing.cls is not None else None
+        if found is None:
+            return None
+        definition = walk.file.skeleton.definitions[found[1]]
+        arguments = arguments.behind(frozenset((thing,)))
+        if not self._playing.can_play(definition, arguments):
+            return None
+        bound = bind_parameters(definition, arguments)
+        value = self._playing.play(definition, bound, arguments, node)
+        made = self._places.within(value or NOTHING)
+        if not made:
+            return None
+        for item in made:
+            facts = walk.now().tensor(item)
+            if path_of(item) is not None or facts.grad is Grad.NO:
+                continue
+            if facts.grad is Grad.UNKNOWN and isinstance(item, Opaque):
+                facts = replace(facts, grad=grad)
+            walk.state = walk.now().with_tensor(item, replace(facts, modules=facts.modules | {thing}))
+        return value
 
     def ran(
         self, thing: Module, facts: ModuleFacts, node: cst.CSTNode, place: str, *, certain: bool = True

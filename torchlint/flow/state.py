@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torchlint.flow.domain import Creation, Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Region, Site
-from torchlint.flow.graph import Graph, Sites
+from torchlint.flow.graph import Graph, Sites, Write
 from torchlint.flow.persistent import PersistentMap
 from torchlint.flow.things import Module, Opaque, Tensor, Thing, Value
 
@@ -37,15 +37,33 @@ class ModuleFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """How a view was made that must not be written, where, and what had been written last by then.
+
+    Once its base is written, autograd refuses to use it as well.
+    """
+
+    creation: Creation
+    site: Site
+    after: frozenset[Write]
+
+    def join(self, other: Made | None) -> Made | None:
+        """What both say; where only the time differs, the later one."""
+        if other is None or (self.creation, self.site) != (other.creation, other.site):
+            return None
+        return replace(self, after=self.after | other.after)
+
+
+@dataclass(frozen=True, slots=True)
 class TensorFacts:
     """What a tensor carries.
 
     `storages` it may lie in, `nodes` that made it, `born` the regions it was created in,
     `sources` the unknown things whose grad decides where `grad` is unknown, `parts` the
     tensors that a loss was summed from, `modules` whose results are in it, `leaf` when it was
-    made to require grad, not by an operation, `leaf_view` when it is a view of one, `creation`
-    how a view was made that must not be written, `behind` the storages whose memory it shares
-    without their version.
+    made to require grad, not by an operation, `made` how a view was made that must not be
+    written, `behind` the storages whose memory it shares without their version, `family` the
+    tensors that it is a view of; empty where it is none.
     """
 
     grad: Grad
@@ -56,9 +74,14 @@ class TensorFacts:
     parts: frozenset[Thing] = frozenset()
     modules: frozenset[Module] = frozenset()
     leaf: bool = False
-    leaf_view: bool = False
-    creation: tuple[Creation, Site] | None = None
+    made: Made | None = None
     behind: frozenset[Thing] = frozenset()
+    family: frozenset[Thing] = frozenset()
+
+    @property
+    def bases(self) -> frozenset[Thing]:
+        """The tensors whose history is its own: what it is a view of, or its storages: itself."""
+        return self.family or self.storages
 
     def join(self, other: TensorFacts) -> TensorFacts:
         """What either may be."""
@@ -71,9 +94,9 @@ class TensorFacts:
             self.parts | other.parts,
             self.modules | other.modules,
             self.leaf and other.leaf,
-            self.leaf_view and other.leaf_view,
-            self.creation if self.creation == other.creation else None,
+            self.made.join(other.made) if self.made is not None else None,
             self.behind | other.behind,
+            self.bases | other.bases,
         )
 
 
@@ -147,13 +170,23 @@ class State:
 
     def tensor(self, thing: Thing) -> TensorFacts:
         """The facts of a tensor, or of an unknown thing taken for one."""
+        facts = self._own(thing)
+        if self.graph.histories:
+            for base in facts.bases:
+                history = self.graph.histories.get(base)
+                if history is not None and history.grad and facts.grad is not Grad.YES:
+                    sure = history.grad is Grad.YES or facts.grad is Grad.NO
+                    facts = replace(facts, grad=history.grad if sure else facts.grad | history.grad)
+        return facts
+
+    def _own(self, thing: Thing) -> TensorFacts:
         facts = self.tensors.get(thing)
         if facts is None:
             itself = frozenset((thing,))
             if isinstance(thing, Tensor) and thing.leaf:
                 return TensorFacts(Grad.YES, itself)
             if isinstance(thing, Opaque) and isinstance(thing.parent, Opaque):
-                return replace(self.tensor(thing.parent), storages=itself)
+                return replace(self._own(thing.parent), storages=itself, family=itself)
             facts = TensorFacts(Grad.UNKNOWN, itself, sources=itself)
         return facts
 

@@ -39,7 +39,7 @@ class Switches:
         mode = _mode(detail, flag, given=given)
         region = self._region(node, node.func, mode, dotted, "with")
         if discarded and detail == "flag":
-            if mode.surely_off:
+            if mode.surely_off and not walk.calls:
                 statement = self._region(node, node.func, mode, dotted, "statement")
                 walk.state = walk.now().with_switch(mode, (statement,))
                 walk.tell(EnterRegion(statement))
@@ -65,7 +65,7 @@ class Switches:
         if len(switches) < len(value):
             mode |= walk.now().grad_mode
         regions = walk.now().regions
-        region = switches[0].region
+        region = switches[0].region if not walk.calls else None
         if GradMode.ENABLED in mode and regions:
             walk.tell(Escaped(frozenset(regions), walk.site(item), "gradients are enabled inside"))
         if mode & GradMode.OFF and len(value) == 1 and region is not None:
@@ -119,6 +119,9 @@ class Switches:
     def cover(self, region: Region) -> None:
         """The whole walk, from here on, lies in a region."""
         walk = self._walk
+        if walk.calls:
+            walk.state = walk.now().with_switch(region.mode, walk.now().regions)
+            return
         if region.mode is GradMode.ENABLED:
             walk.records.enables = True
             walk.state = walk.now().with_switch(region.mode, walk.now().regions)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import libcst as cst
+
 from torchlint.flow.domain import GradMode, Sensitivity
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from torchlint.flow.events import Region, Site
     from torchlint.flow.state import ModuleFacts
     from torchlint.skeleton import ClassOutline, Definition
@@ -167,15 +167,27 @@ _T = TypeVar("_T", bound=Thing)
 
 
 class Things:
-    """Makes each thing once per walk: equal key and class give the same object."""
+    """Makes each thing once per walk: equal key and class give the same object.
+
+    `context` are the calls and rounds of loops that are being played: a node makes another thing
+    in each of them.
+    """
 
     def __init__(self) -> None:
         self._made: dict[tuple[Callable[..., Thing], object, object], Thing] = {}
+        self.context: tuple[object, ...] = ()
+
+    def named(self, key: object) -> object:
+        """The key of what a node makes here and now; other keys as they are."""
+        if self.context and isinstance(key, tuple) and isinstance(key[0], cst.CSTNode):
+            return key, self.context
+        return key
 
     def make(
         self, make: Callable[..., _T], key: object, place: str, variant: object = None, /, **facts: Any
     ) -> _T:
         """The thing of this class and key; `variant` tells apart what `facts` make different."""
+        key = self.named(key)
         full = (make, key, variant)
         thing = self._made.get(full)
         if thing is None:

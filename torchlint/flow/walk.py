@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
-from torchlint.flow.events import EnterRegion, Event, Forward, Read, Region, Site
+from torchlint.flow.events import (
+    Backward,
+    EnterRegion,
+    Escaped,
+    Event,
+    Forward,
+    LeafWritten,
+    Read,
+    Region,
+    Site,
+    StaleSave,
+    Trained,
+    ViewWritten,
+)
 from torchlint.flow.state import UNSET, ModuleFacts, State, TensorFacts
 from torchlint.flow.summary import Path, Run
 from torchlint.flow.things import Module, Opaque, Scalar, Tensor, Thing, Things, Value
@@ -17,6 +30,7 @@ if TYPE_CHECKING:
     import libcst as cst
 
     from torchlint.flow.file import FileFlow
+    from torchlint.skeleton import Definition
     from torchlint.units import Unit
 
 
@@ -69,6 +83,20 @@ class Records:
         return (*sure, *(Run(path, UNSET, surely=False) for path in called))
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of the source that is being played where it is called."""
+
+    definition: Definition
+    unit: Unit
+    site: Site
+    node: cst.Call
+    bound: dict[str, Value]
+
+
+_DEPENDING_ON_CALLERS = (StaleSave, LeafWritten, ViewWritten, Trained, Backward, Escaped)
+
+
 class Walk:
     """What every part of the engine shares while one unit is walked."""
 
@@ -92,11 +120,12 @@ class Walk:
         self.turn = 0  # counts evaluations of expressions
         self.made: dict[Thing, int] = {}  # the turn in which a tensor was made last
         self.known_regions: list[Region] = []
-        self.refused: set[cst.CSTNode] = set()  # writes that torch refuses
+        self.refused: set[Site] = set()  # writes that torch refuses
         self.begins_graded = False  # a module's forward or constructor: gradients are on somewhere
         self._listener = listener
         self.probe: Callable[[cst.CSTNode], None] | None = None  # asked after each statement that is told
-        self._sites: dict[cst.CSTNode, Site] = {}
+        self.calls: list[Call] = []  # functions of the source that are being played where they are called
+        self._sites: dict[object, Site] = {}
         self._texts: dict[cst.CSTNode, str] = {}
 
     @contextmanager
@@ -106,8 +135,25 @@ class Walk:
         yield
         self.rehearsing -= 1
 
+    @contextmanager
+    def within(self, step: object, call: Call | None = None) -> Iterator[None]:
+        """Whatever is made while this lasts is made in a round of a loop, or in a call."""
+        outside = self.things.context
+        self.things.context = (*outside, step)
+        if call is not None:
+            self.calls.append(call)
+        yield
+        if call is not None:
+            self.calls.pop()
+        self.things.context = outside
+
     def tell(self, event: Event) -> None:
-        """Let the rules hear an event, unless this is a rehearsal."""
+        """Let the rules hear an event, unless this is a rehearsal.
+
+        Of what happens in a function that is called, a caller tells only what depends on it.
+        """
+        if self.calls and not isinstance(event, _DEPENDING_ON_CALLERS):
+            return
         self.records.eventful |= isinstance(event, EnterRegion | Forward | Read)
         if not self.rehearsing and self._listener is not None:
             self._listener(event)
@@ -125,21 +171,49 @@ class Walk:
             self.state = self.state.join(state)
 
     def site(self, node: cst.CSTNode) -> Site:
-        """The site of a node of this unit."""
-        site = self._sites.get(node)
+        """The site of a node of this unit, or of one that is called, as it is reached now."""
+        key = (node, self.things.context) if self.things.context else node
+        site = self._sites.get(key)
         if site is None:
-            site = self._sites[node] = Site(self.unit, node)
+            unit, caller = (self.calls[-1].unit, self.calls[0].site) if self.calls else (self.unit, None)
+            site = self._sites[key] = Site(unit, node, caller)
         return site
+
+    def own(self, site: Site) -> Site:
+        """The site in its own unit, whatever call led to it."""
+        if site.caller is None:
+            return site
+        key = (site.node, "own")
+        if key not in self._sites:
+            self._sites[key] = Site(site.unit, site.node)
+        return self._sites[key]
 
     def text(self, node: cst.CSTNode) -> str:
         """The source text of a node, for messages."""
         text = self._texts.get(node)
         if text is None:
-            text = self._texts[node] = self.site(node).text
+            unit = self.calls[-1].unit if self.calls else self.unit
+            text = self._texts[node] = " ".join(unit.text(node).split())
         return text
+
+    def place(self, thing: Thing, place: str) -> str:
+        """How the unit spells what a function writes that it calls: the argument that is or holds it."""
+        if not self.calls or self.rehearsing:
+            return place
+        call = self.calls[0]
+        facts = self.now().tensor(thing)
+        wanted = {thing} | facts.storages | facts.behind
+        for name, value in call.bound.items():
+            held = {part for item in value for part in (item, *self.now().tensor(item).storages)}
+            if not wanted.isdisjoint(held):
+                argument = spelled(call.definition, name, call.node)
+                if argument is not None:
+                    return " ".join(call.site.unit.text(argument).split())
+        return place
 
     def opaque(self, key: object, place: str = "", parent: Thing | None = None) -> Thing:
         """An unknown thing, or the module that its later use showed it to be."""
+        key = self.things.named(key)
         if key in self.evidence.modules:
             return self.module(key, place, parent=parent)
         return self.things.make(Opaque, key, place, parent=parent)
@@ -226,6 +300,19 @@ def path_of(thing: Thing) -> Path | None:
 def tensors(value: Value) -> list[Thing]:
     """The things of a value that are or may be tensors."""
     return [thing for thing in value if isinstance(thing, Tensor | Opaque)]
+
+
+def spelled(definition: Definition, name: str, node: cst.Call) -> cst.BaseExpression | None:
+    """The expression that a call hands over for a parameter."""
+    for argument in node.args:
+        if argument.keyword is not None and argument.keyword.value == name:
+            return argument.value
+    names = definition.parameters
+    if definition.owner is not None and not definition.is_static:
+        names = names[1:]
+    if name in names and names.index(name) < len(node.args):
+        return node.args[names.index(name)].value
+    return None
 
 
 def reads_of(value: Value) -> frozenset[Site]:

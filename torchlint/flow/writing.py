@@ -9,8 +9,8 @@ import libcst as cst
 
 from torchlint.flow.domain import Grad, GradMode
 from torchlint.flow.events import Escaped, LeafWritten, Site, ViewWritten
-from torchlint.flow.graph import Sites
-from torchlint.flow.state import TensorFacts
+from torchlint.flow.graph import Sites, Write
+from torchlint.flow.state import Made, TensorFacts
 from torchlint.flow.things import NOTHING, Opaque, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import path_of, tensors
 from torchlint.tables import Op, Saves
@@ -49,16 +49,15 @@ class Writing:
         for thing in tensors(target):
             state = walk.now()
             facts = state.tensor(thing)
+            write = Write(site, walk.place(thing, place), place)
             tracks = tracked and not state.grad_mode.surely_off
-            if tracks and self._refuses(thing, facts, site, place, certain=certain, recorded=recorded):
+            if tracks and self._refuses(thing, facts, write, certain=certain, recorded=recorded):
                 continue
             sure = certain and len(facts.storages) == 1
             beside = None if certain else facts.nodes
-            graph = state.graph.write(
-                facts.storages, site, place, certain=sure, noticed=noticed, beside=beside
-            )
+            graph = state.graph.write(facts.storages, write, certain=sure, noticed=noticed, beside=beside)
             if facts.behind:
-                graph = graph.write(facts.behind, site, place, certain=sure, noticed=False)
+                graph = graph.write(facts.behind, write, certain=sure, noticed=False)
                 self._note_hidden(facts.behind)
             walk.state = state.with_graph(graph)
             self._written(thing, facts, site)
@@ -69,9 +68,8 @@ class Writing:
         for thing in array:
             if isinstance(thing, Scalar) and thing.memory:
                 walk.records.eventful = True
-                graph = walk.now().graph.write(
-                    thing.memory, walk.site(node), place, certain=len(array) == 1, noticed=False
-                )
+                write = Write(walk.site(node), place, place)
+                graph = walk.now().graph.write(thing.memory, write, certain=len(array) == 1, noticed=False)
                 walk.state = walk.now().with_graph(graph)
                 self._note_hidden(thing.memory)
 
@@ -81,29 +79,42 @@ class Writing:
         self._walk.records.hidden_writes.update(path for path in paths if path is not None)
 
     def _refuses(
-        self, thing: Thing, facts: TensorFacts, site: Site, place: str, *, certain: bool, recorded: bool
+        self, thing: Thing, facts: TensorFacts, write: Write, *, certain: bool, recorded: bool
     ) -> bool:
         """Whether torch refuses a recorded write: of a leaf, of a view of one, and of some other views."""
         walk = self._walk
         requires = facts.grad is Grad.YES
-        creation = facts.creation if requires or recorded else None
+        made = facts.made if requires or recorded else None
         leaf = requires and self._is_leaf(thing, facts)
         view = requires and not leaf and self._is_view_of_leaf(thing, facts)
         path = path_of(thing)
-        if path is not None and not (creation or leaf or view):
+        if path is not None and not (made or leaf or view):
             walk.records.tracked_writes.add(path)
-        if not certain or not (creation or leaf or view):
+        if not certain or not (made or leaf or view):
             return False
         walk.records.asks_grad_mode |= GradMode.CALLER in walk.now().grad_mode
         if not walk.grads_are_on():
             return False
+        site, place = write.site, write.place
         # A chain of writes is refused at its first.
         if not (isinstance(site.node, cst.Call) and isinstance(site.node.func, cst.Attribute)) or (
-            site.node.func.value not in walk.refused
+            walk.site(site.node.func.value) not in walk.refused
         ):
-            walk.tell(ViewWritten(site, place, *creation) if creation else LeafWritten(site, place, view))
-        walk.refused.add(site.node)
+            if made is not None:
+                self._tell_of_view(write, made)
+            else:
+                walk.tell(LeafWritten(site, place, view))
+        walk.refused.add(site)
         return True
+
+    def _tell_of_view(self, write: Write, made: Made, used: Site | None = None) -> None:
+        walk = self._walk
+        if write.site.is_beside(made.site) and (used is None or write.site.is_beside(used)):
+            # One function does all of it: that is where it has to be mended.
+            view, used = walk.own(made.site), used and walk.own(used)
+            walk.tell(ViewWritten(walk.own(write.site), write.inside, made.creation, view, used))
+        else:
+            walk.tell(ViewWritten(write.site, write.place, made.creation, made.site, used))
 
     def _is_leaf(self, thing: Thing, facts: TensorFacts) -> bool:
         if not isinstance(thing, Tensor):
@@ -114,12 +125,26 @@ class Writing:
     def _is_view_of_leaf(self, thing: Thing, facts: TensorFacts) -> bool:
         """Whether all memory that it may lie in is that of leaves that require grad."""
         state = self._walk.now()
-        return facts.leaf_view or all(
-            storage is not thing
-            and state.tensor(storage).grad is Grad.YES
-            and self._is_leaf(storage, state.tensor(storage))
-            for storage in facts.storages
+        return all(
+            base is not thing
+            and state.tensor(base).grad is Grad.YES
+            and self._is_leaf(base, state.tensor(base))
+            for base in facts.bases
         )
+
+    def use(self, operands: list[Thing], site: Site) -> None:
+        """A recorded operation takes these: a view that must not be written, once its base was, is refused."""
+        walk = self._walk
+        for thing in operands:
+            facts = walk.now().tensor(thing)
+            if facts.made is None or facts.grad is not Grad.YES:
+                continue
+            walk.records.asks_grad_mode |= GradMode.CALLER in walk.now().grad_mode
+            late = walk.now().graph.writes(facts.storages) - facts.made.after
+            if not walk.grads_are_on():
+                continue
+            for write in sorted(late, key=lambda write: write.place):
+                self._tell_of_view(write, facts.made, site)
 
     def _written(self, thing: Thing, facts: TensorFacts, site: Site) -> None:
         walk = self._walk
@@ -148,8 +173,11 @@ class Writing:
         self._autograd.leave_regions(operands, node, recorded=True)
         grad = self._autograd.joint_grad([frozenset((thing,)) for thing in operands])
         saved = self._autograd.saved(op, bound) if grad is Grad.YES else set()
-        parents = self._autograd.before(operands)
         place = place or walk.text(node)
+        if grad is not Grad.NO:
+            beside = [thing for thing in operands if thing not in target]
+            self.use(beside, walk.site(node))
+        parents = self._autograd.before(operands)
         self._rewrite(target, grad, saved, parents, node, place, saves_result=op.saves_result is Saves.YES)
         for thing in tensors(target):
             state = walk.now()
@@ -186,7 +214,9 @@ class Writing:
     ) -> None:
         """Write a target, and put the operation that wrote it into the history of its storages."""
         walk = self._walk
-        written = {storage for thing in tensors(target) for storage in walk.now().tensor(thing).storages}
+        aimed = [walk.now().tensor(thing) for thing in tensors(target)]
+        written = {storage for facts in aimed for storage in facts.storages}
+        bases = {base for facts in aimed for base in facts.bases}
         self.write(target, node, place, tracked=True, recorded=grad is Grad.YES)
         if grad is Grad.NO:
             return
@@ -197,8 +227,9 @@ class Writing:
         kept = (saved - written) | itself | (written if saves_result and sure else set())
         graph = walk.now().graph.record(site, parents, kept if sure else (), self.live())
         if itself and sure:
-            graph = graph.write(itself, site, place, certain=True)
-        walk.state = walk.now().with_graph(graph.rewrite(written, site))
+            graph = graph.write(itself, Write(site, place, place), certain=True)
+        graph = graph.rewrite(bases, site, grad, certain=len(bases) == 1)
+        walk.state = walk.now().with_graph(graph)
         for thing in tensors(target):
             state = walk.now()
             facts = state.tensor(thing)

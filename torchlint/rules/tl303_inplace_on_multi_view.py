@@ -14,15 +14,18 @@ class InplaceOnMultiView(Rule):
     name = "inplace-on-multi-view"
     group = Group.CORRECTNESS
     triggers = WRITES
-    message = "'{place}' is {what}, so this write raises"
+    message = "'{place}' is {what}, so {consequence}"
     help = "write to the tensor that it is a view of, or to a clone"
 
     def visit_ViewWritten(self, event: ViewWritten) -> None:
         """Report it, and where the view was made."""
-        several = event.creation is Creation.PIECE
-        what = (
-            f"one of several views that '{event.made.text}' made"
-            if several
-            else "a view made without gradients"
-        )
-        self.report(event.site, notes=(("the view is made here", event.made),), place=event.place, what=what)
+        what = "a view made without gradients"
+        if event.creation is Creation.PIECE:
+            what = f"one of several views that '{event.made.text}' made"
+        notes = [("the view is made here", event.made)]
+        consequence = "this write raises"
+        if event.used is not None:
+            what = f"written under {what}"
+            notes.append(("and used here", event.used))
+            consequence = "using that view raises"
+        self.report(event.site, notes=tuple(notes), place=event.place, what=what, consequence=consequence)
