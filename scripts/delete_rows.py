@@ -57,6 +57,7 @@ TESTS = {
         2,
         (
             "tests/runtime/test_tables_run.py",
+            "tests/runtime/test_overlap_run.py",
             "tests/runtime/test_signatures_run.py",
             "tests/test_tables.py",
             "tests/test_fixtures.py",

@@ -29,7 +29,10 @@ LEGAL_OP = (
     re.compile(r"graph|plain|fresh|cut|array|number|nothing|mixed:(\*|\d(,\d)*)"),
     re.compile(r"-|view|maybe|multi|self|untracked"),
     None,
+    re.compile(r"-|raises|target|passes"),
 )
+SPARSE = {"resize_as_sparse_", "sparse_resize_"}
+"""What writes tensors that have no storage, so that it refuses no memory."""
 CONDITION = r"\w+(>\d|!=\w+)?(( and | or )\w+(>\d|!=\w+)?)*"
 LEGAL_MODULE = (
     re.compile(r"torch\.nn\.[\w.]+"),
@@ -39,6 +42,8 @@ LEGAL_MODULE = (
     None,
     None,
     SAVES,
+    None,
+    re.compile(rf"-|children|({CONDITION})!?"),
     None,
     re.compile(r"-|none|result|training|ignored"),
 )
@@ -71,6 +76,7 @@ def test_the_cells_of_an_operation_are_legal(row: list[str]) -> None:
         assert set(re.findall(r"\w+", cell)) <= args | (
             {"result", "none"} if cell in parts(row[8]) else set()
         )
+    assert (row[9] == "-") == (row[8] == "-" or row[0] in SPARSE)
     if row[1] != "-":
         assert re.split(r"[:=]", row[1])[0] in args | {"method"}
         assert row[2] == "-"
@@ -83,14 +89,18 @@ def test_the_cells_of_a_layer_are_legal(row: list[str]) -> None:
     assert all(legal is None or legal.fullmatch(cell) for legal, cell in zip(LEGAL_MODULE, row, strict=True))
     found = signature(row[1])
     args = {*found.args, *found.keywords}
-    for cell in row[2:4]:
+    for cell in (*row[2:4], row[8]):
         if cell not in ("no", "yes", "children"):
             assert {word for word in re.findall(r"[a-z_]\w*", cell) if word not in ("and", "or")} <= args
-    assert {name.partition("=")[0] for name in parts(row[7])} <= args
-    assert ("inplace" in args) == (row[8] != "-")
-    for cell in parts(row[5]):
+    assert {name.partition("=")[0] for name in parts(row[9])} <= args
+    assert ("inplace" in args) == (row[10] != "-")
+    conditions = {*signature(row[4]).args, "parameters"}
+    for cell in [*parts(row[5]), *parts(row[7])]:
         assert SAVED.fullmatch(cell)
-        assert set(re.findall(r"\w+", cell)) <= {*signature(row[4]).args, "parameters"}
+        _, *words = re.findall(r"\w+", cell)
+        assert set(words) <= conditions
+    assert {cell.partition("?")[0].strip("~!") for cell in parts(row[5])} <= conditions
+    assert row[3] != "no" or row[7] == "-"
 
 
 def test_every_name_alias_and_in_place_name_is_answered() -> None:
@@ -190,6 +200,29 @@ def test_in_place_operations_say_what_they_save() -> None:
     assert tables.op("matmul_") is None
 
 
+@pytest.mark.parametrize(
+    ("name", "target", "operands"),
+    [
+        ("add_", True, True),
+        ("relu_", True, True),
+        ("uniform_", True, True),
+        ("setitem", True, True),
+        ("addmm_", True, False),
+        ("fill_", False, False),
+        ("index_put_", False, False),
+        ("t_", False, False),
+        ("add", False, False),
+        ("t", False, False),
+        ("requires_grad_", False, False),
+    ],
+)
+def test_what_memory_an_operation_refuses(name: str, *, target: bool, operands: bool) -> None:
+    op = tables.op(name)
+    assert op is not None
+    assert op.refuses_overlap == target
+    assert op.refuses_overlapping_operands == operands
+
+
 def layer(name: str) -> tables.Layer:
     found = tables.module(name)
     assert found is not None
@@ -238,6 +271,34 @@ def test_what_a_layer_saves_follows_its_construction() -> None:
     assert layer("Dropout").writes_input((0.5, True), {}, training=False) is Answer.NO
     assert layer("AlphaDropout").writes_input((0.5, True), {}) is Answer.NO
     assert layer("GroupNorm").has_parameters((2, 4), {"affine": False}) is Answer.NO
+
+
+def test_what_a_layer_saves_of_its_state() -> None:
+    assert layer("Linear").saves_state == (Saved("weight", ("input",)),)
+    assert layer("LayerNorm").saves_state == (Saved("weight"), Saved("bias"))
+    assert layer("Embedding").saves_state == ()
+    assert layer("LSTM").saves_state == (Saved("parameters"),)
+    assert layer("LSTM").built((3, 4), {"batch_first": True}).saves_state == (Saved("parameters"),)
+    assert layer("Sequential").saves_state == (Saved("parameters", sometimes=True),)
+
+
+@pytest.mark.parametrize(
+    ("name", "keywords", "answer"),
+    [
+        ("BatchNorm2d", {}, Answer.YES),
+        ("BatchNorm2d", {"track_running_stats": False}, Answer.NO),
+        ("BatchNorm2d", {"track_running_stats": Given.ANYTHING}, Answer.UNKNOWN),
+        ("InstanceNorm2d", {"track_running_stats": True}, Answer.NO),
+        ("Linear", {}, Answer.NO),
+        ("Sequential", {}, Answer.CHILDREN),
+    ],
+)
+def test_whether_a_layer_keeps_statistics(
+    name: str, keywords: dict[str, tables.Argument], answer: Answer
+) -> None:
+    found = layer(name)
+    assert found.keeps_statistics((4,), keywords) is answer
+    assert found.statistics_unnoticed == (name == "BatchNorm2d")
 
 
 def test_loading_both_tables_takes_under_five_milliseconds() -> None:

@@ -123,10 +123,10 @@ def _check(source: Source, rules: list[_Armed], tree: ast.Module | None) -> list
 
 
 def _aliases(rules: list[_Armed], skeleton: Skeleton) -> re.Pattern[str] | None:
-    """The names under which this source imports what triggers a rule: `no_grad as ng`."""
+    """The names that stand for what triggers a rule: `no_grad as ng`, `act = nn.ReLU(inplace=True)`."""
     names = [
         name
-        for name, target in skeleton.imports.items()
+        for name, target in (*skeleton.imports.items(), *skeleton.calls_bound)
         if name not in target.split(".") and any(armed.pattern.search(target) for armed in rules)
     ]
     return re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b") if names else None
@@ -163,10 +163,12 @@ def _unique(findings: list[Finding]) -> list[Finding]:
 
     What is found in a function where it is called is left out where its own walk finds it as well.
     """
-    own = {(finding.code, finding.site.node) for finding in findings if finding.site.caller is None}
+    at_home = [not (finding.site.caller or finding.site.called) for finding in findings]
+    own = {(one.code, one.site.node) for one, home in zip(findings, at_home, strict=True) if home}
     unique: dict[tuple[str, object], Finding] = {}
-    for finding in findings:
-        if finding.site.caller is None or (finding.code, finding.site.node) not in own:
+    for finding, home in zip(findings, at_home, strict=True):
+        steps = (*finding.site.calls[1:], finding.site.node)
+        if home or not any((finding.code, step) in own for step in steps):
             unique.setdefault((finding.code, finding.site.told.node), finding)
     return list(unique.values())
 

@@ -43,6 +43,13 @@ class Definition:
         )
 
     @property
+    def is_playable(self) -> bool:
+        """Whether the body can be walked in the place of a call: it neither waits nor yields."""
+        if self.is_abstract or isinstance(self.node, ast.AsyncFunctionDef):
+            return False
+        return not any(isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in ast.walk(self.node))
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the positional parameters, in order."""
         arguments = self.node.args
@@ -118,6 +125,16 @@ class ClassOutline:
                 found.setdefault(name, set()).add(node.func.attr)
         return found
 
+    @cached_property
+    def buffers(self) -> frozenset[str]:
+        """The names that its methods register as buffers."""
+        return frozenset(
+            str(name)
+            for made in self.calls()
+            if made.callee == "self.register_buffer"
+            for name in (*made.arguments[:1], *(value for key, value in made.keywords if key == "name"))
+        )
+
     def calls(self) -> Iterator[Construct]:
         """Every call in the class body."""
         for node in self.nodes:
@@ -162,16 +179,25 @@ class Skeleton:
 
     @cached_property
     def constants(self) -> dict[str, object]:
-        """Module-level names that are bound once, to a literal."""
+        """Module-level names that are bound once, to a literal or by a call."""
         bound: dict[str, object] = {}
         for node in self.tree.body:
             targets = node.targets if isinstance(node, ast.Assign) else ()
             for target in targets:
                 if isinstance(target, ast.Name):
                     value = construct(node.value) if isinstance(node, ast.Assign) else UNREADABLE
-                    known = isinstance(value, str | int | float) and target.id not in bound
+                    known = isinstance(value, str | int | float | Construct) and target.id not in bound
                     bound[target.id] = value if known else UNREADABLE
         return {name: value for name, value in bound.items() if value is not UNREADABLE}
+
+    @property
+    def calls_bound(self) -> Iterator[tuple[str, str]]:
+        """Module-level names that are bound once by a call, with its text."""
+        for node in self.tree.body:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                for target in node.targets:
+                    if isinstance(target, ast.Name) and target.id in self.constants:
+                        yield target.id, ast.unparse(node.value)
 
     def import_end(self, name: str, dotted_name: str) -> tuple[int, int] | None:
         """Line and byte column just after `name` in the `from` import that binds this dotted name."""

@@ -25,6 +25,13 @@ def is_plain(value: object) -> bool:
     return value is None or value is ... or isinstance(value, (bool, int, float, complex, str, slice))
 
 
+def alike(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
+    """Whether two tensors have the same values but for rounding; None is like None alone."""
+    if one is None or other is None:
+        return one is other
+    return one.shape == other.shape and torch.allclose(one, other, atol=1e-5, rtol=1e-4, equal_nan=True)
+
+
 def with_tensors(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     """The same value, each tensor in it replaced."""
     if isinstance(value, torch.Tensor):

@@ -22,6 +22,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 import torchlint
 from torchlint.config import Config
+from torchlint.diagnostic import Diagnostic
 from torchlint.rules import RULES
 
 FILE = "<generated>"
@@ -164,6 +165,7 @@ class _Watch:
             return None
         if event == "exception":
             self._raised = True
+            self.ran.discard(frame.f_lineno)  # of a call, which has not come to its end
         elif event == "line":
             self._settle()
             self._frame, self._line = frame, frame.f_lineno
@@ -250,7 +252,13 @@ def observe(text: str) -> Seen:
 def read(text: str) -> frozenset[tuple[Verdict, int]]:
     """What torchlint finds in a program: verdicts with lines."""
     found = torchlint.check(text, filename=FILE, config=Config(select=("TL0", "TL3")))
-    return frozenset((CODES[one.code], one.line) for one in found)
+    return frozenset((CODES[one.code], _line(one)) for one in found)
+
+
+def _line(found: Diagnostic) -> int:
+    """Where torch raises: for a view whose base was written that is where it is used."""
+    used = [note.span.start_line for note in found.notes if "used here" in note.message]
+    return used[0] if used else found.line
 
 
 def judge(

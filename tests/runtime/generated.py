@@ -22,7 +22,17 @@ DEEPEST = 2
 
 _SLOT = re.compile(r"\{([a-z]+)(\d?)([!=~]?)\}")
 _WORD = re.compile(r"(?<![.\w])\w+")  # no attribute
-_SHAPES = {"m": "m", "n": "m", "v": "v", "z": "v", "r": "r", "list": "list", "dict": "dict", "array": "array"}
+_SHAPES = {
+    "m": "m",
+    "n": "m",
+    "v": "v",
+    "z": "v",
+    "r": "r",
+    "list": "list",
+    "dict": "dict",
+    "array": "array",
+    "spread": "spread",
+}
 _NAMES = {
     "m": ("a", "b", "c", "e", "f", "g", "h"),
     "v": ("p", "q", "s", "y", "z"),
@@ -30,16 +40,17 @@ _NAMES = {
     "list": ("items", "others"),
     "dict": ("table",),
     "array": ("raw",),
+    "spread": ("wide", "tall"),
 }
 _DETACHED = re.compile(r"detach|apart|data")
-_WHOLE = ("list", "dict", "array")
-_TENSORS = ("m", "v", "r")
+_WHOLE = ("list", "dict", "array", "spread")
+_TENSORS = ("m", "v", "r", "spread")
 _LEAVES = (
-    "torch.rand({0}, requires_grad=True)",
-    "nn.Parameter(torch.rand({0}))",
-    "torch.rand({0}).requires_grad_()",
+    "torch.randn({0}, requires_grad=True)",
+    "nn.Parameter(torch.randn({0}))",
+    "torch.randn({0}).requires_grad_()",
 )
-_ALIASING = ("views", "pieces", "behind", "arrays", "lists", "attributes", "aliases")
+_ALIASING = ("views", "pieces", "overlaps", "behind", "arrays", "lists", "attributes", "aliases")
 """The sections in which a result may share memory with what is read."""
 
 
@@ -179,8 +190,8 @@ class _Generator:
             lines.append(f"{name} = {chance.choice(_LEAVES).format(size)}")
         for name, shape, size in (("d", "m", "3, 3"), ("k", "v", "3")):
             self._scope.bind(name, shape, "data")
-            lines.append(f"{name} = torch.rand({size})")
-        lines.append("x = torch.rand(3, 3)")
+            lines.append(f"{name} = torch.randn({size})")
+        lines.append("x = torch.randn(3, 3)")
         lines += [self._statement(0) for _ in range(chance.randint(3, 10))]
         lines.append(self._backward())
         if chance.random() < 0.15:
@@ -260,6 +271,8 @@ class _Generator:
             wanted = _SHAPES.get(kind, shape)
             if kind == "k":
                 name = f"{self._chance.uniform(0.1, 2):.3f}"
+            elif kind == "new":
+                name = "float(torch.rand(()))"
             elif kind in ("i", "j"):
                 name = str(self._chance.randrange(3 if kind == "i" else 2))
             elif sign == "=":
@@ -273,7 +286,7 @@ class _Generator:
             chosen[kind, number, sign] = name
         # Each number is drawn anew, so that nothing is overwritten with what it holds already.
         text = _SLOT.sub(lambda slot: chosen[slot[1], slot[2], slot[3]], form.text)
-        uses = {key: name for key, name in chosen.items() if key[0] not in "kij" and key[2] != "="}
+        uses = {key: name for key, name in chosen.items() if key[0] not in ("k", "i", "j", "new") and key[2] != "="}
         return _Statement(
             form,
             text,

@@ -12,7 +12,7 @@ import torch
 from samples import backward_raises, choices, flatten, given, lines, moved_together, tensors, variables
 
 from torchlint import tables
-from torchlint.tables import Answer, Saves
+from torchlint.tables import Answer, Saved, Saves
 from torchlint.tables.rows import read
 
 CALLS = lines("layer_calls.txt")
@@ -72,6 +72,29 @@ class Built:
             scope[name].requires_grad_()
         copies = {name: scope[name].clone() for name in scope}
         return [copies[name] for name in self.inputs]
+
+    def gradients(
+        self,
+        requiring: frozenset[str],
+        learning: list[str],
+        write: Callable[[torch.nn.Module], None],
+        *,
+        training: bool,
+    ) -> list[torch.Tensor | None] | None:
+        """What backward brings to inputs and parameters, with a write before it; None: it raises."""
+        module, arguments = self.module(training=training), self.arguments(requiring)
+        for name, parameter in module.named_parameters():
+            parameter.requires_grad_(name in learning)
+        torch.manual_seed(1)
+        # Of each result another part: what is the same everywhere cancels out in a norm.
+        results = [result * torch.rand(result.shape) for result in flatten(module(*self.shaped(arguments)))]
+        leaves = [leaf for leaf in (*arguments, *module.parameters()) if leaf.requires_grad]
+        for leaf in leaves:
+            leaf.retain_grad()
+        write(module)
+        if backward_raises(results):
+            return None
+        return [leaf.grad if leaf.grad is None else leaf.grad.to_dense() for leaf in leaves]
 
     def has_parameters(self) -> bool:
         return any(True for _ in self.module().parameters())
@@ -225,3 +248,135 @@ def test_a_write_after_the_call_breaks_backward_where_the_row_says(text: str, tr
                 assert raises or not moved & surely, f"{sorted(moved)} written, {where}: not saved"
                 assert not raises or moved & (surely | perhaps), f"{sorted(moved)} written, {where}: saved"
     assert checked
+
+
+class Written:
+    """A write to some parameters, as an optimizer makes it."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+
+    def __call__(self, module: torch.nn.Module) -> None:
+        with torch.no_grad():
+            for name, parameter in module.named_parameters():
+                if name in self.names:
+                    parameter.add_(torch.rand(parameter.shape) + 1)
+
+
+NOTHING = Written([])
+
+
+@pytest.mark.parametrize("training", MODES, ids=("training", "evaluation"))
+@pytest.mark.parametrize("text", [text for text in CALLS if Built(text).has_parameters()])
+def test_a_parameter_written_after_the_call_is_stale_where_the_row_says(text: str, training: bool) -> None:
+    line = Built(text)
+    names = [name for name, _ in line.module().named_parameters()]
+    together = [saved.arg for saved in line.row.saves_state] == ["parameters"]
+    alone = [] if together else [[name] for name in names]
+    checked = 0
+    for requiring in choices(list(dict.fromkeys(line.inputs))):
+        for learning in [[], names, *alone]:
+            if not requiring and not learning:
+                continue
+            clean = line.gradients(requiring, learning, NOTHING, training=training)
+            assert clean is not None
+            for written in alone or [names]:
+                where = f"{written} written, {sorted(requiring)} and {learning} requiring grad"
+                saved = _saved(line, written, requiring)
+                after = line.gradients(requiring, learning, Written(written), training=training)
+                checked += 1
+                if saved is not None and saved.sometimes:
+                    continue
+                if saved is not None and not saved.unnoticed:
+                    assert after is None, f"{where}: not saved"
+                    continue
+                assert after is not None, f"{where}: saved"
+                assert _same(clean, after) == (saved is None), f"{where}: gradients"
+    assert checked
+
+
+def test_a_row_names_only_parameters_that_its_layer_has() -> None:
+    held: dict[str, set[str]] = {}
+    for line in map(Built, CALLS):
+        names = held.setdefault(line.row.name, {"parameters"} if line.has_parameters() else set())
+        names.update(name for name, _ in line.module().named_parameters())
+    for name, names in held.items():
+        row = tables.module(name)
+        assert row is not None
+        assert {saved.arg for saved in row.saves_state} <= names, name
+
+
+def _saved(line: Built, written: list[str], requiring: frozenset[str]) -> Saved | None:
+    """What the row says of one parameter, or of all together, when these inputs require grad."""
+    for saved in line.row.saves_state:
+        pairs = zip(line.owners, line.inputs, strict=True)
+        needed = {name for owner, name in pairs if owner in saved.when}
+        if saved.arg in (*written, "parameters") and (not saved.when or needed & requiring):
+            return saved
+    return None
+
+
+def _same(one: list[torch.Tensor | None], other: list[torch.Tensor | None]) -> bool:
+    return all(
+        a is b if a is None or b is None else torch.allclose(a, b, atol=1e-5)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+@pytest.mark.parametrize("text", CALLS)
+def test_training_writes_statistics_that_evaluation_saved_where_the_row_says(text: str) -> None:
+    line = Built(text)
+    answer = line.row.keeps_statistics(line.positional, line.keywords)
+    *_, requiring = choices(list(dict.fromkeys(line.inputs)))
+    learning = [name for name, _ in line.module().named_parameters()]
+    changed: list[bool] = []
+
+    def train(module: torch.nn.Module) -> None:
+        before = [buffer.clone() for buffer in module.buffers() if buffer.is_floating_point()]
+        with torch.no_grad():
+            module.train()(*line.shaped(line.arguments()))
+        after = [buffer for buffer in module.buffers() if buffer.is_floating_point()]
+        changed.extend(not torch.equal(*pair) for pair in zip(before, after, strict=True))
+
+    clean = line.gradients(requiring, learning, NOTHING, training=False)
+    after = line.gradients(requiring, learning, train, training=False)
+    assert clean is not None
+    if answer is Answer.YES and any(changed):
+        assert (after is None) != line.row.statistics_unnoticed
+        assert after is None or not _same(clean, after)
+    else:  # a module that was handed over decides; momentum=0 writes what was there
+        assert answer is Answer.NO or "custom" in text or (changed and "momentum=0" in text)
+        assert after is not None
+        assert _same(clean, after)
+
+
+@pytest.mark.filterwarnings("ignore:.*nn.Container.*is deprecated:FutureWarning")
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_container_keeps_the_statistics_of_its_children(name: str) -> None:
+    for child in (torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 3)):
+        container = CONTAINERS[name](child)
+        (held,) = (part for part in container.modules() if type(part) is type(child))
+        gradients = []
+        for between in (False, True):
+            x = torch.eye(3).requires_grad_()
+            container.eval()
+            result = held(x)
+            if between:
+                container.train()
+                held(x * 5)
+            gradients += torch.autograd.grad(result.sum(), x)
+        assert torch.equal(*gradients) == isinstance(child, torch.nn.Linear)
+    row = tables.module(name)
+    assert row is not None
+    assert row.keeps_statistics((), {}) is Answer.CHILDREN
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_container_saves_its_parameters_only_sometimes(layers: int) -> None:
+    model = torch.nn.Sequential(*(torch.nn.Linear(3, 3) for _ in range(layers)))
+    result = model(torch.ones(3, 3))
+    Written([name for name, _ in model.named_parameters()])(model)
+    assert backward_raises([result]) == (layers > 1)
+    row = tables.module("Sequential")
+    assert row is not None
+    assert row.saves_state == (Saved("parameters", sometimes=True),)

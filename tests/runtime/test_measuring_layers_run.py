@@ -10,7 +10,11 @@ from torch import distributed
 
 from measuring.layers import rows as layers
 from measuring.layers.conditions import Case, TooFewSamples, condition
+from measuring.layers.runs import observe
+from measuring.layers.sample import Sample
+from measuring.layers.saves import saves_state
 from measuring.layers.signatures import call, cell, constructor
+from measuring.layers.state import Stale, statistics
 from torchlint.tables import Argument
 from torchlint.tables.rows import read
 
@@ -33,6 +37,7 @@ MEASURED = (
     "KLDivLoss",
     "LayerNorm",
     "LazyLinear",
+    "LSTMCell",
     "LeakyReLU",
     "MaxPool1d",
     "Module",
@@ -79,6 +84,44 @@ def test_the_signatures_of_a_row_are_those_of_torch(cls: type[torch.nn.Module]) 
     assert row[1] == cell(constructor(cls), defaults=True)
     if row[0] not in ABSTRACT:
         assert row[4] == cell(call(cls), defaults=False)
+
+
+class Kron(torch.nn.Module):
+    """It saves its weight without the version."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(2))
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return torch.kron(input, self.weight)
+
+
+class Centered(torch.nn.Module):
+    """Its statistics are written as any tensor is."""
+
+    mean: torch.Tensor
+
+    def __init__(self, *, track: bool = True) -> None:
+        super().__init__()
+        self.track = track
+        self.register_buffer("mean", torch.ones(4))
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if self.training and self.track:
+            self.mean.lerp_(input.mean(0), 0.1)
+        return input * self.mean
+
+
+def test_a_write_to_a_parameter_that_backward_never_notices_is_seen() -> None:
+    seen = observe(Sample(Kron, (), {}, (torch.rand(3),)))
+    assert seen is not None
+    assert saves_state([seen], ["input"]) == "weight?input!"
+
+
+@pytest.mark.parametrize(("track", "found"), [(True, Stale.NOTICED), (False, Stale.UNSEEN)])
+def test_what_training_does_to_statistics_that_evaluation_saved(track: bool, found: Stale) -> None:
+    assert statistics(Sample(Centered, (), {"track": track}, (torch.rand(3, 4),))) is found
 
 
 def cases(seen: list[tuple[dict[str, Argument], bool]], children: bool | None = None) -> list[Case]:

@@ -20,6 +20,7 @@ REPRESENTATIVE = (
     "mul",  # saves an argument if another requires grad; operator, method and function; in-place
     "exp",  # saves its result, as in-place variant too
     "hypot",
+    "ldexp",  # an operand that it takes where it refuses its target
     "add",  # saves nothing
     "conv_tbc",
     "squeeze",  # a view
@@ -171,7 +172,9 @@ def test_check_finds_nothing_in_a_true_table(small: Path, capsys: pytest.Capture
 
 def test_check_names_each_cell_that_differs(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = small / "ops.tsv"
-    old = file.read_text("utf-8").replace("\tyes\tgraph\t-\tresult\n", "\tno\tgraph\tview\tresult\n")
+    old = file.read_text("utf-8").replace(
+        "\tyes\tgraph\t-\tresult\traises\n", "\tno\tgraph\tview\tresult\tpasses\n"
+    )
     old = old.replace("kron\t-", "krom\t-").replace("torch 2.", "torch 1.", 1)
     file.write_text(old, "utf-8")
     assert run("--check", "--only", "ops", "--tables", small) == 1
@@ -179,6 +182,7 @@ def test_check_names_each_cell_that_differs(small: Path, capsys: pytest.CaptureF
     assert "ops.tsv header: " in out
     assert "ops.tsv exp -: saves_result: no -> yes\n" in out
     assert "ops.tsv exp -: view: view -> -\n" in out
+    assert "ops.tsv exp -: overlap: passes -> raises\n" in out
     assert "ops.tsv krom -: in the table, not measured\n" in out
     assert "ops.tsv kron -: measured, not in the table: " in out
     assert file.read_text("utf-8") == old

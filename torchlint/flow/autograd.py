@@ -7,21 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+
+import libcst as cst
 
 from torchlint.flow.arguments import Arguments, bind, described, is_cast_to_integers, is_true
 from torchlint.flow.domain import Creation, Grad, GradMode
 from torchlint.flow.events import REACHES_AUTOGRAD, Backward, Computed, Escaped, Region, StaleSave, Trained
 from torchlint.flow.graph import Sites
+from torchlint.flow.memory import leaves_spread, part, spreads, stays_spread, turned
 from torchlint.flow.state import Made, TensorFacts
-from torchlint.flow.things import NOTHING, Container, Module, Opaque, Plain, Tensor, Thing, Value
+from torchlint.flow.things import NOTHING, Container, Module, Opaque, Plain, Tensor, Thing, Value, constant_of
 from torchlint.flow.walk import Walk, path_of, sorted_things, tensors
 from torchlint.flow.writing import Writing
 from torchlint.tables import Op, Result, Saves, View
 from torchlint.tables import op as find
-
-if TYPE_CHECKING:
-    import libcst as cst
 
 # Operations that only add up: a loss made by them carries a graph when one of its parts does.
 _SUMMING = frozenset(("add", "sub", "sum", "mean", "stack", "cat", "neg", "positive", "squeeze", "getitem"))
@@ -80,7 +79,7 @@ class Autograd:
         walk = self._walk
         site = walk.site(node)
         made_here = all(path_of(thing) is None for thing in tensors(value))
-        if made_here and walk.now().grad_mode is GradMode.CALLER:
+        if made_here and walk.now().grad_mode is GradMode.CALLER and not walk.calls:
             walk.evidence.trains = True
         for thing in tensors(value):
             walk.believe_graph(thing)
@@ -94,7 +93,7 @@ class Autograd:
                 walk.tell(Trained(module, site))
             if not keeps_graph:
                 state = walk.now()
-                roots = state.graph.roots(facts.nodes, facts.bases)
+                roots = state.roots(facts)
                 walk.state = state.with_graph(state.graph.free(roots))
         if walk.now().regions:
             walk.tell(Escaped(walk.now().born, site, "is trained on inside"))
@@ -107,7 +106,7 @@ class Autograd:
         facts = state.tensor(thing)
         if facts.grad is Grad.NO:
             return
-        for saved, stale in state.graph.faults(state.graph.roots(facts.nodes, facts.bases)):
+        for saved, stale in state.graph.faults(state.roots(facts)):
             walk.records.asks_grad_mode |= GradMode.CALLER in state.grad_mode
             write = stale.write
             sure = certain and stale.certain
@@ -144,6 +143,8 @@ class Autograd:
     ) -> Value:
         """A new tensor made by an operation of these operands; or `several`, in whatever holds them."""
         walk = self._walk
+        if grad is not Grad.NO:
+            self.writing.use(operands, walk.site(node))
         state = walk.now()
         tensor = walk.things.make(Tensor, (node, role), "", several, several=several)
         if tensor.key in walk.evidence.graphs and grad is Grad.UNKNOWN and not state.grad_mode.surely_off:
@@ -159,12 +160,14 @@ class Autograd:
         facts = [state.tensor(thing) for thing in operands]
         carrying = [item for item in facts if item.grad is not Grad.NO]
         nodes: Sites = frozenset()
+        surely = [item for item in carrying if item.grad is Grad.YES]
+        guessed = not modules and bool(surely) and all(item.guessed for item in surely)
         if grad is not Grad.NO:
             site = walk.site(node)
-            self.writing.use(operands, site)
             parents = self.before(operands)
-            kept = set(saved) if grad is Grad.YES else set()
-            if saves_result and grad is Grad.YES:
+            sure = grad is Grad.YES and not guessed
+            kept = set(saved) if sure else set()
+            if saves_result and sure:
                 kept |= own
             live = self.writing.live() if state.graph.nodes.get(site) is not None else frozenset()
             graph = state.graph.record(site, parents, kept, live, unwatched=unwatched)
@@ -179,6 +182,7 @@ class Autograd:
             frozenset(operands) if summing else frozenset(),
             modules.union(*(item.modules for item in carrying)),
             family=frozenset((tensor,)) if family is None else family,
+            guessed=guessed,
         )
         if walk.made.get(tensor) == walk.turn:
             new = new.join(state.tensor(tensor))  # one expression, several things: each gives its part
@@ -197,15 +201,18 @@ class Autograd:
     def part(self, whole: Thing, node: cst.CSTNode, *, summing: bool = True, several: bool = False) -> Value:
         """One of the tensors that a structured result holds: as its whole, in a storage of its own."""
         facts = self._walk.now().tensor(whole)
-        return self.result(node, facts.grad, [whole], born=facts.born, summing=summing, several=several)
+        made = self.result(node, facts.grad, [whole], born=facts.born, summing=summing, several=several)
+        if all(module.layer is None for module in facts.modules):  # nobody knows which parts carry the graph
+            for thing in made:
+                known = replace(self._walk.now().tensor(thing), guessed=True)
+                self._walk.state = self._walk.now().with_tensor(thing, known)
+        return made
 
     def before(self, operands: Iterable[Thing]) -> Sites:
         """The operations that a graph made of these operands hangs on."""
         state = self._walk.now()
         facts = [state.tensor(thing) for thing in operands]
-        return frozenset().union(
-            *(state.graph.roots(item.nodes, item.bases) for item in facts if item.grad is not Grad.NO)
-        )
+        return frozenset().union(*(state.roots(item) for item in facts if item.grad is not Grad.NO))
 
     def joint_grad(self, values: Iterable[Value]) -> Grad:
         """Whether a result of these requires grad: one that surely does is enough, if grad mode is on."""
@@ -249,7 +256,13 @@ class Autograd:
         walk = self._walk
         if op.result is Result.FRESH:
             wanted = arguments.constant("requires_grad") is True
-            return self.leaf(node) if wanted else self.result(node, Grad.NO, [])
+            fresh = self.leaf(node) if wanted else self.result(node, Grad.NO, [])
+            sizes = tuple(constant_of(value) for value in arguments.positional)
+            if sizes and all(isinstance(size, int) for size in sizes):
+                for thing in fresh:
+                    sized = replace(walk.now().tensor(thing), sizes=sizes)
+                    walk.state = walk.now().with_tensor(thing, sized)
+            return fresh
         first = bound.get(op.args[0], NOTHING) if op.args else NOTHING
         views = tensors(first) if op.view in (View.VIEW, View.MULTI) else []
         if views:  # `x.view_as(y)` takes a shape of y, and nothing of its graph
@@ -289,7 +302,7 @@ class Autograd:
                 if any((path_of(thing) or ("",))[0] != "self" for thing in self._spread(value))
             ]
             summing = len(parts) == 1
-        if op.result is Result.MIXED and op.view is not View.MULTI:
+        if op.result is Result.MIXED and not views:
             return self._mixed(op, grad, operands, node, saved=saved, saves_result=saves_result)
         value = self.result(
             node,
@@ -303,8 +316,8 @@ class Autograd:
             born=born,
             summing=summing,
         )
-        self._mark(value, op, views, first, node)
-        if op.view is View.MULTI:
+        self._mark(value, op, views, first, arguments, node)
+        if op.view is View.MULTI or op.result is Result.MIXED:
             pieces = walk.things.make(Container, (node, "pieces"), "", kind="tuple")
             walk.state = walk.now().with_slot(pieces, "[*]", value)
             return frozenset((pieces,))
@@ -315,8 +328,16 @@ class Autograd:
         facts = [self._walk.now().tensor(thing) for thing in tensors(value)]
         return frozenset().union(*(item.storages | item.behind for item in facts))
 
-    def _mark(self, value: Value, op: Op, views: list[Thing], first: Value, node: cst.CSTNode) -> None:
-        """Note what a view must not be written for, and what memory a result shares behind its version."""
+    def _mark(
+        self,
+        value: Value,
+        op: Op,
+        views: list[Thing],
+        first: Value,
+        arguments: Arguments,
+        node: cst.CSTNode,
+    ) -> None:
+        """Note what a view must not be written for, and what memory a result shares, and how."""
         walk = self._walk
         state = walk.now()
         sources = [state.tensor(thing) for thing in tensors(first)]
@@ -339,10 +360,22 @@ class Autograd:
                 storages = frozenset().union(*(item.storages for item in sources))
                 site = walk.site(node) if made is None else made.site
                 made = Made(creation, site, state.graph.writes(storages))
-        if behind or made is not None:
-            for thing in value:
-                facts = replace(walk.now().tensor(thing), made=made, behind=behind)
-                walk.state = walk.now().with_tensor(thing, facts)
+        if not (views or behind):
+            return
+        window, spread = None, None
+        if len(sources) == 1:
+            (source,) = sources
+            wanted = tuple(constant_of(size) for size in arguments.positional[1:])
+            window = turned(source.window, op.name, wanted)
+            if spreads(op.name, source.sizes, wanted):
+                spread = walk.site(node)
+            elif stays_spread(op.name) or (isinstance(node, cst.Subscript) and leaves_spread(node)):
+                spread = source.spread
+            if isinstance(node, cst.Subscript) and op.name == "getitem":
+                window = part(source.window, node)
+        for thing in value:
+            facts = replace(walk.now().tensor(thing), made=made, behind=behind, window=window, spread=spread)
+            walk.state = walk.now().with_tensor(thing, facts)
 
     def _mixed(
         self,

@@ -85,9 +85,10 @@ class Calls:
             arguments = self._arguments(node)
             if walk.state is None:
                 return NOTHING
+            modes = {walk.now().module(thing).mode if isinstance(thing, Module) else None for thing in callee}
             for thing in callee:
                 found.append(
-                    self._callable(thing, arguments, node, discarded=discarded, alone=len(callee) == 1)
+                    self._callable(thing, arguments, node, discarded=discarded, alone=len(modes) == 1)
                 )
         return widen(found, lambda: walk.opaque((node, "wide"))) or walk.unknown(node)
 
@@ -202,6 +203,8 @@ class Calls:
             case Container() if known is not None:
                 return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
             case Scalar():
+                if known is not None and known.kind == "refill" and isinstance(node.func, cst.Attribute):
+                    self._autograd.writing.write_array(itself, node, walk.text(node.func.value))
                 return walk.things.scalar(thing.kind, reads=thing.reads)
             case Container():
                 return (

@@ -21,6 +21,7 @@ class Made:
     parameters: bool | None
     layer: Layer | None = None
     inplace: bool = False
+    statistics: bool = False
 
 
 class Classes:
@@ -229,7 +230,8 @@ def make(
         )
     parameters = {Answer.YES: True, Answer.NO: False}.get(layer.has_parameters(positional, keywords))
     inplace = layer.writes_input(positional, keywords) is Answer.YES
-    return Made(layer.name, sensitivity, parameters, layer.built(positional, keywords), inplace)
+    statistics = layer.keeps_statistics(positional, keywords) is Answer.YES
+    return Made(layer.name, sensitivity, parameters, layer.built(positional, keywords), inplace, statistics)
 
 
 def _argument(item: object) -> Argument:

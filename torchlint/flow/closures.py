@@ -63,6 +63,7 @@ class Closures:
             known = self._called.get(closure)
             self._called[closure] = walk.now() if known is None else known.join(walk.now())
         with walk.rehearsal(), walk.within(node):
+            walk.played = closure.unit or walk.played
             value = self._run(closure)
         if walk.state is not None:
             for name in walk.outer_names:

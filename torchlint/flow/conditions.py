@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.domain import Mode
-from torchlint.flow.things import NOTHING, Dotted, Module, Scalar, Value
+from torchlint.flow.things import NOTHING, Dotted, Module, Scalar, Value, constant_of
 
 if TYPE_CHECKING:
     from torchlint.flow.places import Places
@@ -38,6 +38,16 @@ class Conditions:
                     if held and all(isinstance(thing, Module) for thing in held):
                         return True
         return constant_truth(node)
+
+    def assumed(self, node: cst.BaseExpression) -> bool | None:
+        """`if FLAG:` where FLAG holds a literal: both branches are read, and one is taken."""
+        if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
+            inner = self.assumed(node.expression)
+            return None if inner is None else not inner
+        if not isinstance(node, cst.Name) or self._walk.state is None:
+            return constant_truth(node)
+        constant = constant_of(self._places.name(node.value))
+        return constant if isinstance(constant, bool) else None
 
     def narrow(self, node: cst.BaseExpression, *, holds: bool) -> None:
         """`net is None`, `not net`: where that holds, there is no module whose mode could matter."""

@@ -27,6 +27,11 @@ class Displays:
         """Its loop, rehearsed and played; a container of what its rounds give."""
         walk = self._walk
         made = walk.things.make(Container, (node, "made"), "", kind="list")
+        clause = node.for_in
+        if not isinstance(node, cst.DictComp) and not clause.ifs and clause.inner_for_in is None:
+            exact = self._exactly(node, node.elt, clause)
+            if exact is not None:
+                return exact
 
         def body() -> None:
             if isinstance(node, cst.DictComp):
@@ -40,6 +45,38 @@ class Displays:
                 walk.state = walk.now().with_slot(made, "[*]", joined)
 
         self._generate(node.for_in, body)
+        return frozenset((made,))
+
+    def _exactly(
+        self, node: cst.BaseExpression, element: cst.BaseExpression, clause: cst.CompFor
+    ) -> Value | None:
+        """A list made in few rounds: one slot a round."""
+        walk = self._walk
+        before = walk.state
+        iterable = self._values.evaluate(clause.iter)
+        rounds = self._values.rounds(iterable, None) if walk.state is not None else None
+        if rounds is None:
+            walk.state = before
+            return None
+        made = walk.things.make(Container, (node, "exactly"), "", kind="list")
+        values: list[Value] = []
+
+        def bind(value: Value) -> None:
+            self._values.targets.assign(clause.target, value, None)
+
+        def body() -> None:
+            values.append(self._values.evaluate(element))
+
+        def iterate() -> None:
+            self.interpreter.loop(
+                lambda: bind(self._values.element(iterable, clause.iter)), body, at_least_once=True
+            )
+
+        self.interpreter.play_rounds(node, rounds, bind, body, iterate)
+        del values[len(rounds) :]
+        for number, value in enumerate(values):
+            if walk.state is not None:
+                walk.state = walk.now().with_slot(made, f"[{number}]", value)
         return frozenset((made,))
 
     def _generate(self, clause: cst.CompFor, body: Callable[[], None]) -> None:
@@ -62,6 +99,7 @@ class Displays:
     def sequence(self, node: cst.Tuple | cst.List | cst.Set) -> Value:
         """A tuple, list or set: one slot an element."""
         made = self._walk.things.make(Container, (node, "made"), "", kind="list")
+        self._walk.state = self._walk.now().with_slots(made, {})
         for number, element in enumerate(node.elements):
             value = self._values.evaluate(element.value)
             slot = f"[{number}]"
@@ -74,6 +112,7 @@ class Displays:
     def dict(self, node: cst.Dict) -> Value:
         """A dict: one slot a constant key, one for all others."""
         made = self._walk.things.make(Container, (node, "made"), "", kind="dict")
+        self._walk.state = self._walk.now().with_slots(made, {})
         for element in node.elements:
             value = self._values.evaluate(element.value)
             slot = "[*]"

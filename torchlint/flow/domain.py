@@ -54,6 +54,8 @@ class Creation(Enum):
 
     PIECE = "piece"  # one of several views that one operation made
     UNGRADED = "ungraded"  # made where gradients were off
+    SPREAD = "spread"  # several elements lie in one place of memory; written with gradients or without
+    OVERLAP = "overlap"  # written from another view that lies in the same memory in part
 
 
 class Sensitivity(Flag):

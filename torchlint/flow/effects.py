@@ -11,14 +11,17 @@ from torchlint.flow.autograd import Autograd
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Escaped
 from torchlint.flow.places import Places
+from torchlint.flow.rounds import MOST_ROUNDS
 from torchlint.flow.things import (
     NOTHING,
     Container,
     Module,
     Opaque,
+    Optimizer,
     Plain,
     Thing,
     Value,
+    constant_of,
     widen,
 )
 from torchlint.flow.walk import tensors
@@ -65,6 +68,11 @@ class Effects:
                 return self._copy(first, node)
             case "ungraded":
                 return self._ungraded(name, arguments, node)
+            case "optimizer":
+                fused = arguments.constant("fused") is True
+                made = walk.things.make(Optimizer, (node, "optimizer"), "", fused, fused=fused)
+                walk.state = walk.now().with_slot(made, "[*]", first)
+                return frozenset((made,))
             case "parameter":
                 return self._parameter(first, arguments, node)
             case "data":
@@ -105,6 +113,10 @@ class Effects:
             case "log":
                 self.log(arguments, node)
                 return walk.things.scalar(Plain.NONE)
+            case "refill":
+                place = walk.text(node.args[0].value) if node.args else ""
+                self._autograd.writing.write_array(first, node, place)
+                return walk.things.scalar(Plain.NONE)
             case "array":
                 return self._plain(Plain.ARRAY, arguments)
             case "number":
@@ -141,6 +153,9 @@ class Effects:
                 self._autograd.backward(arguments.get("loss", 0) or NOTHING, node)
                 return walk.things.scalar(Plain.NONE)
             case "step":
+                for optimizer in (thing, *whole):
+                    if isinstance(optimizer, Optimizer):
+                        self._calls.running.layers.step(optimizer, node)
                 if discarded and not arguments.positional and walk.now().regions:
                     walk.tell(Escaped(walk.now().born, walk.site(node), "is trained on inside"))
                 return walk.unknown(node)
@@ -228,6 +243,9 @@ class Effects:
 
     def _each(self, detail: str, arguments: Arguments, node: cst.Call) -> Value:
         walk = self._walk
+        exact = self._exactly(detail, arguments, node)
+        if exact is not None:
+            return exact
         if detail == "numbers":
             listed = walk.things.make(Container, (node, "numbers"), "", kind="list")
             walk.state = walk.now().with_slot(listed, "[*]", walk.things.scalar(Plain.NUMBER))
@@ -260,10 +278,66 @@ class Effects:
             walk.state = walk.now().with_slot(listed, "[0]" if known else "[*]", element)
         return frozenset((listed,))
 
+    def _exactly(self, detail: str, arguments: Arguments, node: cst.Call) -> Value | None:
+        """range, list, enumerate and zip of what is known element by element."""
+        walk = self._walk
+        rows: list[Value] = []
+        if detail == "numbers":
+            bounds = [constant_of(value) for value in arguments.positional]
+            given = [bound for bound in bounds if isinstance(bound, int)]
+            if not given or len(given) < len(bounds) or 0 in given[2:]:
+                return None
+            numbers = range(*given)
+            if len(numbers) > MOST_ROUNDS:
+                return None
+            rows = [walk.things.scalar(Plain.NUMBER, constant=number) for number in numbers]
+        elif detail in ("list", "enumerate", "zip"):
+            columns: list[list[Value]] = []
+            for value in arguments.positional:
+                held = [thing for thing in value if isinstance(thing, Container)]
+                length = self._places.length(held[0]) if len(held) == len(value) == 1 else None
+                if length is None:
+                    return None
+                columns.append([self._places.element(held[0], f"[{number}]") for number in range(length)])
+            if detail == "list" and columns:
+                rows = columns[0]
+            elif columns:
+                if detail == "enumerate":
+                    numbers = range(len(columns[0]))
+                    columns = [
+                        [walk.things.scalar(Plain.NUMBER, constant=number) for number in numbers],
+                        columns[0],
+                    ]
+                for number, parts in enumerate(zip(*columns, strict=False)):
+                    row = walk.things.make(Container, (node, "row", number), "", kind="tuple")
+                    for place, part in enumerate(parts):
+                        walk.state = walk.now().with_slot(row, f"[{place}]", part)
+                    rows.append(frozenset((row,)))
+        else:
+            return None
+        return self._listed_exactly(rows, node)
+
+    def _listed_exactly(self, rows: list[Value], node: cst.Call) -> Value:
+        walk = self._walk
+        listed = walk.things.make(Container, (node, "exactly"), "", kind="list")
+        for number, row in enumerate(rows):
+            walk.state = walk.now().with_slot(listed, f"[{number}]", row)
+        return frozenset((listed,))
+
     def _each_of(self, detail: str, thing: Thing, node: cst.Call) -> Value:
         walk = self._walk
         if detail == "numbers":
             return walk.things.scalar(Plain.TEXT)
+        slots = {slot: value for slot, value in walk.now().slots(thing).items() if slot.startswith("[")}
+        if isinstance(thing, Container) and slots and "[*]" not in slots:
+            rows: list[Value] = []
+            for slot, value in slots.items():
+                row = walk.things.make(Container, (node, "item", slot), "", kind="tuple")
+                if detail == "items":
+                    state = walk.now().with_slot(row, "[0]", walk.things.scalar(Plain.TEXT))
+                    walk.state = state.with_slot(row, "[1]", value)
+                rows.append(frozenset((row,)) if detail == "items" else value)
+            return self._listed_exactly(rows, node)
         element = self._values.element(frozenset((thing,)), node)
         known = any(slot[0] == "[" and slot != "[*]" for slot in walk.now().slots(thing))
         return self.listed(element, node, named=detail == "items", some=known)
@@ -286,7 +360,9 @@ class Effects:
 
     def _append(self, thing: Thing, name: str, value: Value, node: cst.Call) -> None:
         self._places.log(value, node)
-        if isinstance(thing, Container):
+        if isinstance(thing, Container) and name == "append":
+            self._places.append(thing, value)
+        elif isinstance(thing, Container):
             stored = self._values.element(value, node) if name == "extend" else value
             self._places.put(thing, "[*]", stored)
         else:

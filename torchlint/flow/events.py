@@ -27,6 +27,11 @@ class Site:
     unit: Unit
     node: cst.CSTNode
     caller: Site | None = None
+    label: str = ""  # the part of a module that does it, where one call runs several
+    calls: tuple[
+        cst.CSTNode, ...
+    ] = ()  # from that of `caller` on, each in the function that the one before calls
+    called: bool = False  # stands in a function that is called, and is told there
 
     @property
     def told(self) -> Site:
@@ -39,7 +44,9 @@ class Site:
 
     @property
     def text(self) -> str:
-        """The source of the node on one line, for messages."""
+        """The source of the node on one line, or the part of a module that it runs, for messages."""
+        if self.label and self.caller is None:
+            return self.label
         told = self.told
         return " ".join(told.unit.text(told.node).split())
 

@@ -35,6 +35,9 @@ class Expressions(Protocol):
     def truth(self, node: cst.BaseExpression) -> bool | None:
         """The truth of a condition that was just evaluated; None where it has to be run."""
 
+    def assumed(self, node: cst.BaseExpression) -> bool | None:
+        """The truth of a condition as long as nobody gives a named constant another value."""
+
     def narrow(self, node: cst.BaseExpression, *, holds: bool) -> None:
         """Take in what a condition says of the path on which it holds, or does not."""
 
@@ -43,6 +46,9 @@ class Expressions(Protocol):
 
     def element(self, value: Value, node: cst.CSTNode) -> Value:
         """What one round of iteration over a value gives."""
+
+    def rounds(self, iterable: Value, body: cst.BaseSuite | None) -> list[Value] | None:
+        """What each round of iterating over a value binds, where these are few and all of them run."""
 
     def runs_at_least_once(self, node: cst.BaseExpression, value: Value) -> bool:
         """Whether iterating over this expression surely has a first round."""

@@ -16,7 +16,6 @@ from torchlint.flow.domain import Grad, GradMode, Sensitivity
 from torchlint.flow.events import Event, LeaveRegion, LeaveUnit
 from torchlint.flow.interpreter import Interpreter
 from torchlint.flow.places import Places
-from torchlint.flow.playing import is_playable
 from torchlint.flow.state import ModuleFacts, State, TensorFacts
 from torchlint.flow.summary import (
     UNKNOWN_SUMMARY,
@@ -86,7 +85,7 @@ class FileFlow:
         """Whether the body of a function can be walked in the place of a call."""
         known = self._playable.get(definition.qualname)
         if known is None:
-            known = self._playable[definition.qualname] = is_playable(definition)
+            known = self._playable[definition.qualname] = definition.is_playable
         return known
 
     def called(self, qualname: str, context: Context) -> None:

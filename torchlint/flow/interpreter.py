@@ -17,6 +17,7 @@ from torchlint.flow.expressions import Expressions
 from torchlint.flow.state import State, join
 
 if TYPE_CHECKING:
+    from torchlint.flow.things import Value
     from torchlint.flow.walk import Walk
 
 _ROUNDS = 8  # a chain of more places than this, each copied from the next, is not followed to its end
@@ -90,7 +91,13 @@ class Interpreter:
         assert isinstance(node, cst.SimpleStatementLine)
         walk = self._walk
         self._block(node.body)
-        if walk.probe is not None and not walk.calls and not walk.rehearsing and walk.state is not None:
+        if (
+            walk.probe is not None
+            and walk.hears_writes is not True
+            and not walk.calls
+            and not walk.rehearsing
+            and walk.state is not None
+        ):
             walk.probe(node)
 
     def _if(self, node: cst.CSTNode) -> None:
@@ -99,12 +106,15 @@ class Interpreter:
         self._expressions.evaluate(node.test)
         before = walk.state
         truth = self._expressions.truth(node.test)
+        assumed = self._expressions.assumed(node.test) if truth is None else None
+        if assumed is not None and walk.calls:
+            truth, assumed = assumed, None  # only the callers of a function know its arguments
         if truth is False:
             walk.state = None
         else:
             self._expressions.narrow(node.test, holds=True)
             self._suite(node.body)
-        after = walk.state
+        after = walk.state if assumed is not False else None
         walk.state = None if truth is True else before
         self._expressions.narrow(node.test, holds=False)
         if isinstance(node.orelse, cst.If):
@@ -112,21 +122,63 @@ class Interpreter:
                 self._if(node.orelse)
         elif node.orelse is not None and walk.state is not None:
             self._suite(node.orelse.body)
+        if assumed is True:
+            walk.state = None
         walk.join_with(after)
 
     def _for(self, node: cst.CSTNode) -> None:
         assert isinstance(node, cst.For)
         iterable = self._expressions.evaluate(node.iter)
 
-        def bind() -> None:
-            self._expressions.assign(node.target, self._expressions.element(iterable, node.iter), node.iter)
+        def bind(value: Value) -> None:
+            self._expressions.assign(node.target, value, node.iter)
 
-        broken = self._iterate(
-            bind,
-            lambda: self._suite(node.body),
-            at_least_once=self._expressions.runs_at_least_once(node.iter, iterable),
-        )
+        def body() -> None:
+            self._suite(node.body)
+
+        def iterate() -> list[State]:
+            return self._iterate(
+                lambda: bind(self._expressions.element(iterable, node.iter)),
+                body,
+                at_least_once=self._expressions.runs_at_least_once(node.iter, iterable),
+            )
+
+        rounds = self._expressions.rounds(iterable, node.body) if self._walk.state is not None else None
+        if rounds is None:
+            broken = iterate()
+        else:
+            broken = []
+            self.play_rounds(node, rounds, bind, body, iterate)
         self._loop_else(node.orelse, broken)
+
+    def play_rounds(
+        self,
+        node: cst.CSTNode,
+        rounds: Sequence[Value],
+        bind: Callable[[Value], None],
+        body: Callable[[], None],
+        iterate: Callable[[], object],
+    ) -> None:
+        """Play a loop round by round for its writes, and once more with joined rounds for all else.
+
+        Writes in place and what they leave are known exactly then, and every other event is still told once.
+        """
+        walk = self._walk
+        head = walk.state
+        walk.round_depth += 1
+        # A function that is called tells its caller the same of every round.
+        with nullcontext() if walk.calls else walk.hearing(writes=True):
+            for number, value in enumerate(rounds):
+                with walk.within((node, number)):
+                    bind(value)
+                    body()
+        walk.round_depth -= 1
+        exact = walk.state
+        if not walk.rehearsing and not walk.calls and walk.hears_writes is not True:
+            walk.state = head
+            with walk.hearing(writes=False):
+                iterate()
+        walk.state = exact
 
     def _while(self, node: cst.CSTNode) -> None:
         assert isinstance(node, cst.While)
@@ -159,6 +211,22 @@ class Interpreter:
         head = walk.state
         if head is None:
             return []
+        walk.joining += 1
+        try:
+            return self._until_stable(head, bind, body, at_least_once=at_least_once, test=test)
+        finally:
+            walk.joining -= 1
+
+    def _until_stable(
+        self,
+        head: State,
+        bind: Callable[[], None],
+        body: Callable[[], None],
+        *,
+        at_least_once: bool,
+        test: Callable[[], object] | None,
+    ) -> list[State]:
+        walk = self._walk
         if not walk.rehearsing:  # else the outer loop comes by again: one round is enough
             with walk.rehearsal():
                 for _ in range(_ROUNDS):

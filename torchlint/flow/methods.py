@@ -139,11 +139,11 @@ class Methods:
         assert isinstance(node.func, cst.Attribute)
         walk = self._walk
         facts = walk.now().tensor(thing)
-        site = walk.site(node)
+        site = walk.read(node)
         self._autograd.leave_regions([thing], node, recorded=False)
         if facts.grad is not Grad.NO:
             walk.records.asks_grad_mode |= GradMode.CALLER in walk.now().grad_mode
-            walk.tell(Read(site, walk.site(node.func.attr), place, facts.grad))
+            walk.tell(Read(site, walk.read(node.func.attr), place, facts.grad))
         return walk.things.scalar(Plain.NUMBER, reads=frozenset((site,)))
 
     def _cast(self, node: cst.Call) -> None:
@@ -152,14 +152,12 @@ class Methods:
             walk.tell(Escaped(walk.now().born, walk.site(node), "a module is cast inside"))
 
     def _parameters(self, thing: Thing, node: cst.CSTNode, *, leaf: bool, named: bool) -> Value:
-        role = "parameter" if leaf else "state"
         walk = self._walk
-        tensor = walk.things.make(
-            Tensor, (thing.key, role), f"{thing.place}.parameters()", leaf=leaf, holder=thing
-        )
-        if not leaf:
-            facts = TensorFacts(Grad.NO, frozenset((tensor,)))
-            walk.state = walk.now().with_tensor(tensor, facts)
+        if leaf:
+            return self._effects.listed(frozenset((self._places.parameters(thing),)), node, named=named)
+        tensor = walk.things.make(Tensor, (thing.key, "state"), f"{thing.place}.state", holder=thing)
+        facts = TensorFacts(Grad.NO, frozenset((tensor,)))
+        walk.state = walk.now().with_tensor(tensor, facts)
         return self._effects.listed(frozenset((tensor,)), node, named=named)
 
 

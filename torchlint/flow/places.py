@@ -21,6 +21,7 @@ from torchlint.flow.things import (
     Instance,
     Module,
     Opaque,
+    Optimizer,
     Plain,
     Scalar,
     Tensor,
@@ -80,6 +81,8 @@ class Places:
                 return self._dotted(name, candidate)
         if name in file.skeleton.constants:
             literal = file.skeleton.constants[name]
+            if isinstance(literal, Construct):
+                return frozenset((self._bound_outside(name, literal),))
             kind = Plain.TEXT if isinstance(literal, str) else Plain.NUMBER
             return walk.things.scalar(kind, constant=literal)
         if name in _BUILTINS:
@@ -139,12 +142,27 @@ class Places:
 
     def element(self, container: Container, slot: str) -> Value:
         """One element of a container; all of them where the index is not known."""
+        if slot.startswith("[-"):
+            length, number = self.length(container), _number(slot)
+            if length is not None and number is not None:
+                slot = f"[{length + number}]"
         exact = self._walk.now().slots(container).get(slot)
         if slot != "[*]" and exact is not None:
             return exact
         return NOTHING.union(
             *(value for name, value in self._walk.now().slots(container).items() if name[0] == "[")
         )
+
+    def length(self, container: Container) -> int | None:
+        """How many elements a list or tuple has; None where that is not known."""
+        slots = self._walk.now().slots(container)
+        elements = [slot for slot in slots if slot.startswith("[")]
+        return len(elements) if all(f"[{number}]" in slots for number in range(len(elements))) else None
+
+    def append(self, container: Container, value: Value) -> None:
+        """An element comes behind the others."""
+        length = None if self._walk.joining else self.length(container)
+        self.put(container, "[*]" if length is None else f"[{length}]", value)
 
     def slot(self, thing: Thing, slot: str) -> Value:
         """What an attribute (".x") or element ("[0]") of a thing holds, made up when nobody has stored it."""
@@ -169,6 +187,28 @@ class Places:
         outside = frozenset(thing for thing in base if not isinstance(thing, Container))
         if outside and name != "grad":
             self.keep(outside, value, node)
+
+    def parameters(self, module: Thing) -> Tensor:
+        """What stands for each parameter of a module: it lies in the storages of all that are known."""
+        walk = self._walk
+        place = f"{module.place}.parameters()"
+        every = walk.things.make(
+            Tensor, (module.key, "parameter"), place, leaf=True, holder=module, every=True
+        )
+        storages = {every}
+        if isinstance(module, Module):
+            savers = walk.now().graph.savers
+            storages |= {
+                storage
+                for storage, _ in savers.items()
+                if isinstance(storage, Tensor)
+                and storage.leaf
+                and storage.holder is not None
+                and walk.holds(module, storage.holder)
+            }
+        facts = TensorFacts(Grad.YES, frozenset(storages), family=frozenset((every,)))
+        walk.state = walk.now().with_tensor(every, facts)
+        return every
 
     def put(self, container: Container, slot: str, value: Value) -> None:
         """An element is stored; the others stay."""
@@ -306,6 +346,71 @@ class Places:
             walk.state = walk.now().with_tensor(thing, facts)
         return thing
 
+    def _bound_outside(self, name: str, construct: Construct) -> Thing:
+        """What the module level binds a name to once, seen from a function: a module or an optimizer."""
+        walk = self._walk
+        key = ("entry", (f"::{name}",))
+        built = self._built(construct, key, name)
+        if built is not None:
+            return built
+        dotted = canonical(walk.file.imports.resolve(construct.callee) or construct.callee)
+        known = effect(dotted)
+        if known is None or known.kind != "optimizer":
+            return self.entry((f"::{name}",), name)
+        fused = dict(construct.keywords).get("fused") is True
+        optimizer = walk.things.make(Optimizer, key, name, fused, fused=fused)
+        if walk.now().heap.get(optimizer) is None:
+            held: set[Thing] = set()
+            for item in construct.arguments[:1]:
+                if isinstance(item, Construct) and item.callee.endswith(".parameters"):
+                    held |= {
+                        self.parameters(one) for one in self.name(item.callee.removesuffix(".parameters"))
+                    }
+            walk.state = walk.now().with_slots(optimizer, {"[*]": frozenset(held)})
+        return optimizer
+
+    def _built(
+        self,
+        construct: Construct,
+        key: tuple[object, tuple[str, ...]] | object,
+        place: str,
+        *,
+        parent: Thing | None = None,
+        owned: bool = False,
+    ) -> Module | None:
+        """The module that a constructor call in sight makes, with the layers of a Sequential."""
+        walk = self._walk
+        made = walk.file.classes.made(construct)
+        if made is None:
+            return None
+        thing = walk.things.make(
+            Module,
+            key,
+            place,
+            cls=made.cls,
+            sensitivity=made.sensitivity,
+            parent=parent,
+            owned=owned,
+            parameters=made.parameters,
+            layer=made.layer,
+            inplace=made.inplace,
+            statistics=made.statistics,
+        )
+        if made.cls == "torch.nn.Sequential" and walk.now().heap.get(thing) is None:
+            children: dict[str, Value] = {}
+            path = path_of(thing)
+            for number, item in enumerate(construct.arguments):
+                slot = f"[{number}]"
+                inner: object = ("entry", (*path, slot)) if path is not None else (key, slot)
+                built = isinstance(item, Construct) and self._built(
+                    item, inner, f"{place}{slot}", parent=thing, owned=owned
+                )
+                if not built:
+                    return thing
+                children[slot] = frozenset((built,))
+            walk.state = walk.now().with_slots(thing, children)
+        return thing
+
     def _declared(self, parent: Thing, owner: str, name: str, key: object, place: str) -> Thing | None:
         """The attribute as the class of this source declares it."""
         walk = self._walk
@@ -315,20 +420,9 @@ class Places:
         for value in values:
             if not isinstance(value, Construct):
                 continue
-            made = classes.made(value)
-            if made is not None:
-                return walk.things.make(
-                    Module,
-                    key,
-                    place,
-                    cls=made.cls,
-                    sensitivity=made.sensitivity,
-                    parent=parent,
-                    owned=owned,
-                    parameters=made.parameters,
-                    layer=made.layer,
-                    inplace=made.inplace,
-                )
+            built = self._built(value, key, place, parent=parent, owned=owned)
+            if built is not None:
+                return built
             dotted = walk.file.imports.resolve(value.callee) or value.callee
             if canonical(dotted) == "torch.nn.parameter.Parameter":
                 if any(isinstance(other, tuple) for other in values):
@@ -336,11 +430,23 @@ class Places:
                 if False in (*value.arguments[1:2], dict(value.keywords).get("requires_grad")):
                     return walk.opaque(key, place, parent)
                 return walk.things.make(Tensor, key, place, leaf=True, holder=parent)
+        if any(name in outline.buffers for outline in classes.lineage(owner)):
+            buffer = walk.things.make(Tensor, key, place, holder=parent)
+            if walk.now().tensors.get(buffer) is None:
+                facts = TensorFacts(Grad.NO, frozenset((buffer,)))
+                walk.state = walk.now().with_tensor(buffer, facts)
+            return buffer
         uses = classes.uses(owner, name)
         is_layer = isinstance(parent, Module) and "()" in uses and classes.method(owner, name) is None
         if is_layer or uses & _MODULE_METHODS:
             return walk.module(key, place, parent=parent, owned=owned)
         return None
+
+
+def _number(slot: str) -> int | None:
+    """The number that a slot has as an element of a list, negative from its end."""
+    text = slot[1:-1]
+    return int(text) if text.removeprefix("-").isdigit() else None
 
 
 def _is_metadata(name: str) -> bool:

@@ -6,7 +6,6 @@ save, write and return is known as exactly as if their lines stood at the call.
 
 from __future__ import annotations
 
-import ast
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -111,15 +110,6 @@ class Playing:
                 if name not in known:
                     walk.state = walk.now().with_slot(rest, f"[{name!r}]", value)
             walk.state = walk.now().with_name(parameters.star_kwarg.name.value, frozenset((rest,)))
-
-
-def is_playable(definition: Definition) -> bool:
-    """Whether a body can be walked in the place of a call: it neither waits nor yields."""
-    if definition.is_abstract or isinstance(definition.node, ast.AsyncFunctionDef):
-        return False
-    return not any(
-        isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in ast.walk(definition.node)
-    )
 
 
 def _with_names(state: State, names: PersistentMap[str, Value]) -> State:

@@ -11,10 +11,11 @@ from torchlint.flow.arguments import bind_parameters, described
 from torchlint.flow.classes import Made, make
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Computed, Escaped, Forward
+from torchlint.flow.layers import Layers
 from torchlint.flow.state import ModuleFacts
 from torchlint.flow.things import NOTHING, Container, Module, Opaque, Thing, Value
-from torchlint.flow.walk import path_of, sorted_things, tensors
-from torchlint.tables import Layer, Saves
+from torchlint.flow.walk import path_of, sorted_things
+from torchlint.tables import Layer
 from torchlint.tables.effects import says
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Running:
         self._autograd = autograd
         self._places = places
         self._closures = closures
+        self.layers = Layers(walk, autograd, places, self)
 
     def build(self, layer: Layer, arguments: Arguments, node: cst.CSTNode) -> Value:
         """A layer of torch.nn is constructed."""
@@ -52,8 +54,11 @@ class Running:
         thing = self.fresh(
             node, made.cls, made.sensitivity, parameters=made.parameters, mode=Mode.TRAIN, made=made
         )
+        exact = not arguments.starred and len(children) == len(arguments.positional)
         for number, child in enumerate(children):
-            self._walk.state = self._walk.now().with_slot(thing, f"[{number}]", frozenset((child,)))
+            slot = f"[{number}]" if exact else "[*]"
+            held = self._walk.now().slots(thing).get(slot, NOTHING) if not exact else NOTHING
+            self._walk.state = self._walk.now().with_slot(thing, slot, held | {child})
         return frozenset((thing,))
 
     def fresh(
@@ -82,6 +87,7 @@ class Running:
             parameters=parameters,
             layer=made.layer if made is not None else None,
             inplace=made is not None and made.inplace,
+            statistics=made is not None and made.statistics,
         )
         if facts is None:
             facts = ModuleFacts(mode, site if Mode.TRAIN in mode else None)
@@ -145,14 +151,19 @@ class Running:
                 walk.tell(Escaped(state.born, walk.site(node), "is run for what it does besides"))
             if thing.cls is not None and walk.file.classes.fills_itself(thing.cls):
                 walk.tell(Escaped(state.born, walk.site(node), "is stored by the module"))
-        grad = self._grad(thing, facts, arguments)
+        return self.outcome(thing, arguments, node)
+
+    def outcome(self, thing: Module, arguments: Arguments, node: cst.CSTNode) -> Value:
+        """What a module returns, with what it saves and writes."""
+        grad = self._grad(thing, arguments)
+        if thing.layer is not None:
+            return self.layers.run(thing.layer, thing, grad, arguments, node)
+        played = self._play(thing, grad, arguments, node) if isinstance(node, cst.Call) else None
+        if played is not None:
+            return played
+        operands = [item for value in arguments.all() for item in self._places.within(value)]
         modules = frozenset((thing,)) if grad is not Grad.NO else frozenset()
-        if thing.layer is None:
-            played = self._play(thing, grad, arguments, node)
-            if played is not None:
-                return played
-            return self._autograd.result(node, grad, operands, modules=modules, several=True)
-        return self._layer(thing.layer, thing, grad, arguments, operands, node, modules)
+        return self._autograd.result(node, grad, operands, modules=modules, several=True)
 
     def _play(self, thing: Module, grad: Grad, arguments: Arguments, node: cst.Call) -> Value | None:
         """Walk the forward of a class of the source; None where that gives no tensor."""
@@ -218,7 +229,7 @@ class Running:
         words = says("function", names[-1])
         return "evaluation" in words and "training" not in words
 
-    def _grad(self, thing: Module, facts: ModuleFacts, arguments: Arguments) -> Grad:
+    def _grad(self, thing: Module, arguments: Arguments) -> Grad:
         mode = self._walk.now().grad_mode
         if mode.surely_off:
             return Grad.NO
@@ -233,50 +244,6 @@ class Running:
         walk = self._walk
         frozen = [walk.now().module(part).frozen for part in walk.parts(thing)]
         return frozen[0] and all(frozen)
-
-    def _layer(
-        self,
-        layer: Layer,
-        thing: Module,
-        grad: Grad,
-        arguments: Arguments,
-        operands: list[Thing],
-        node: cst.CSTNode,
-        modules: frozenset[Module],
-    ) -> Value:
-        walk = self._walk
-        bound = dict(zip(layer.forward, arguments.positional, strict=False))
-        saved: set[Thing] = set()
-        for item in layer.saves:
-            value = bound.get(item.arg, NOTHING)
-            when = [name for name in item.when if name != "parameters"]
-            if item.sometimes or (
-                when
-                and not any(self._autograd.grad_of(bound.get(name, NOTHING)) is Grad.YES for name in when)
-            ):
-                continue
-            saved |= {
-                storage
-                for operand in self._places.within(value)
-                for storage in walk.now().tensor(operand).storages
-            }
-        saves_result = layer.saves_result is Saves.YES and not layer.saved_outputs
-        idle = walk.now().module(thing).mode is Mode.EVAL
-        first = arguments.positional[0] if arguments.positional else NOTHING
-        if thing.inplace and tensors(first) and not (layer.inplace == "training" and idle):
-            # What an in-place layer needs of the old value it copies.
-            kept = layer.saves_result_in_place is Saves.YES
-            return self._autograd.writing.overwrite(
-                first, grad, set(), node, self._input(node), saves_result=kept
-            )
-        return self._autograd.result(
-            node, grad, operands, saved=saved, saves_result=saves_result, modules=modules
-        )
-
-    def _input(self, node: cst.CSTNode) -> str:
-        if not isinstance(node, cst.Call) or not node.args:
-            return ""
-        return self._walk.text(node.args[0].value)
 
     def _modules_within(self, value: Value) -> list[Module]:
         found: list[Module] = []

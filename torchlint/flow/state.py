@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from torchlint.flow.domain import Creation, Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Region, Site
 from torchlint.flow.graph import Graph, Sites, Write
+from torchlint.flow.memory import WHOLE, Window
 from torchlint.flow.persistent import PersistentMap
 from torchlint.flow.things import Module, Opaque, Tensor, Thing, Value
 
@@ -63,7 +64,9 @@ class TensorFacts:
     tensors that a loss was summed from, `modules` whose results are in it, `leaf` when it was
     made to require grad, not by an operation, `made` how a view was made that must not be
     written, `behind` the storages whose memory it shares without their version, `family` the
-    tensors that it is a view of; empty where it is none.
+    tensors that it is a view of; empty where it is none; `window` the part of its storage that
+    it shows, `spread` the operation that repeated its elements without copying them, `sizes`
+    where they are literals; `guessed` where it requires grad as a part of something that does.
     """
 
     grad: Grad
@@ -77,6 +80,10 @@ class TensorFacts:
     made: Made | None = None
     behind: frozenset[Thing] = frozenset()
     family: frozenset[Thing] = frozenset()
+    window: Window | None = WHOLE
+    spread: Site | None = None
+    sizes: tuple[object, ...] | None = None
+    guessed: bool = False
 
     @property
     def bases(self) -> frozenset[Thing]:
@@ -97,6 +104,10 @@ class TensorFacts:
             self.made.join(other.made) if self.made is not None else None,
             self.behind | other.behind,
             self.bases | other.bases,
+            self.window if self.window == other.window else None,
+            self.spread if self.spread is other.spread else None,
+            self.sizes if self.sizes == other.sizes else None,
+            self.guessed and other.guessed,
         )
 
 
@@ -129,6 +140,10 @@ class State:
     def with_slot(self, thing: Thing, slot: str, value: Value) -> State:
         """An attribute (".x") or element ("[0]", "[*]") of a thing holds a value."""
         return replace(self, heap=self.heap.set(thing, {**self.slots(thing), slot: value}))
+
+    def with_slots(self, thing: Thing, slots: dict[str, Value]) -> State:
+        """A thing holds nothing but this."""
+        return replace(self, heap=self.heap.set(thing, slots))
 
     def with_module(self, module: Thing, facts: ModuleFacts) -> State:
         """A module is in this mode, whatever held before."""
@@ -170,7 +185,7 @@ class State:
 
     def tensor(self, thing: Thing) -> TensorFacts:
         """The facts of a tensor, or of an unknown thing taken for one."""
-        facts = self._own(thing)
+        facts = self.own(thing)
         if self.graph.histories:
             for base in facts.bases:
                 history = self.graph.histories.get(base)
@@ -179,14 +194,21 @@ class State:
                     facts = replace(facts, grad=history.grad if sure else facts.grad | history.grad)
         return facts
 
-    def _own(self, thing: Thing) -> TensorFacts:
+    def roots(self, facts: TensorFacts) -> Sites:
+        """The operations that a tensor hangs on: not those of its base where a view was made without gradients."""
+        if facts.made is not None and facts.made.creation is Creation.UNGRADED:
+            return facts.nodes
+        return self.graph.roots(facts.nodes, facts.bases)
+
+    def own(self, thing: Thing) -> TensorFacts:
+        """The facts of a tensor without what in-place operations on its base or other views did to it."""
         facts = self.tensors.get(thing)
         if facts is None:
             itself = frozenset((thing,))
             if isinstance(thing, Tensor) and thing.leaf:
                 return TensorFacts(Grad.YES, itself)
             if isinstance(thing, Opaque) and isinstance(thing.parent, Opaque):
-                return replace(self._own(thing.parent), storages=itself, family=itself)
+                return replace(self.own(thing.parent), storages=itself, family=itself)
             facts = TensorFacts(Grad.UNKNOWN, itself, sources=itself)
         return facts
 
@@ -242,4 +264,9 @@ def _merge(mine: dict[str, Value], theirs: dict[str, Value]) -> dict[str, Value]
     merged = dict(mine)
     for slot, value in theirs.items():
         merged[slot] = merged.get(slot, frozenset()) | value
+    if len(merged) > len(mine) or len(merged) > len(theirs):
+        # A list that has elements on one path only: how many there are is not known any more.
+        for slot in merged.keys() - (mine.keys() & theirs.keys()):
+            if slot[1:-1].isdigit():
+                merged["[*]"] = merged.get("[*]", frozenset()) | merged.pop(slot)
     return merged

@@ -46,7 +46,7 @@ class Targets:
             case cst.Subscript():
                 self._store_element(target, value)
             case cst.Tuple() | cst.List():
-                self._unpack(target, value)
+                self._unpack(target, value, source)
             case cst.StarredElement():
                 self.assign(target.value, value, None)
 
@@ -69,8 +69,10 @@ class Targets:
         written = frozenset(tensors(target))
         self._autograd.writing.write_array(target, node, walk.text(node.target))
         result: Value = frozenset(listed)
-        if written:
-            found = augmented(operator)
+        found = augmented(operator)
+        if written and found is not None and found.writes is None:  # `a @= b` binds a new tensor
+            result |= self._autograd.apply(found, Arguments.of(target, value), node, method=True)
+        elif written:
             known = frozenset(thing for thing in written if isinstance(thing, Tensor) or tensors(value))
             if found is not None and found.writes is not None and known:
                 arguments = Arguments.of(known, value)
@@ -138,13 +140,13 @@ class Targets:
         arguments = Arguments.of(written, index, value)
         self._autograd.apply(setitem, arguments, target, method=True, place=walk.text(target))
 
-    def _unpack(self, target: cst.Tuple | cst.List, value: Value) -> None:
+    def _unpack(self, target: cst.Tuple | cst.List, value: Value, source: cst.BaseExpression | None) -> None:
         passed = False  # a starred target took an unknown number of elements
         for number, element in enumerate(target.elements):
             starred = isinstance(element, cst.StarredElement)
             passed |= starred
             slot = "[*]" if passed else f"[{number}]"
-            parts = [self._piece(thing, slot, element) for thing in sorted_things(value)]
+            parts = [self._piece(thing, slot, element, source or target) for thing in sorted_things(value)]
             held = widen(parts, lambda: self._walk.opaque((target, "wide")))
             if starred:
                 rest = self._walk.things.make(Container, (element, "rest"), "", kind="list")
@@ -152,9 +154,12 @@ class Targets:
                 held = frozenset((rest,))
             self.assign(element.value, held, None)
 
-    def _piece(self, thing: Thing, slot: str, element: cst.BaseElement) -> Value:
+    def _piece(self, thing: Thing, slot: str, element: cst.BaseElement, whole: cst.BaseExpression) -> Value:
+        if isinstance(thing, Tensor) and not thing.several:
+            with self._walk.within(element):
+                return self._values.element(frozenset((thing,)), whole)
         if isinstance(thing, Tensor):
-            return self._autograd.part(thing, element)
+            return self._autograd.part(thing, element, several=True)
         return frozenset((thing,)) if isinstance(thing, Scalar) else self._places.slot(thing, slot)
 
 

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import libcst as cst
-
 from torchlint.flow.domain import GradMode, Sensitivity
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from torchlint.flow.events import Region, Site
     from torchlint.flow.state import ModuleFacts
     from torchlint.skeleton import ClassOutline, Definition
     from torchlint.tables import Layer
+    from torchlint.units import Unit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +46,13 @@ class Opaque(Thing):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Optimizer(Opaque):
+    """An optimizer of torch.optim; its parameters stand in the heap. A fused one writes behind autograd."""
+
+    fused: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Tensor(Thing):
     """A tensor; `leaf` when it is a parameter, which requires grad until something says otherwise.
 
@@ -54,6 +62,7 @@ class Tensor(Thing):
     leaf: bool = False
     holder: Thing | None = None
     several: bool = False  # what a module of unknown make returned: maybe a tuple or dict of tensors
+    every: bool = False  # stands for each parameter of its holder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +81,7 @@ class Module(Thing):
     parameters: bool | None = None
     layer: Layer | None = None  # its row, where it is a layer of torch.nn
     inplace: bool = False  # built with inplace=True
+    statistics: bool = False  # keeps statistics that evaluation uses and training writes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +130,7 @@ class Closure(Thing):
     """A nested function or lambda of the unit that is being walked."""
 
     node: cst.FunctionDef | cst.Lambda | None = None
+    unit: Unit | None = None  # in which it stands
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,9 +190,9 @@ class Things:
 
     def named(self, key: object) -> object:
         """The key of what a node makes here and now; other keys as they are."""
-        if self.context and isinstance(key, tuple) and isinstance(key[0], cst.CSTNode):
+        if self.context and isinstance(key, tuple) and not isinstance(key[0], str | tuple):
             return key, self.context
-        return key
+        return key  # of a place of the caller, or of what another thing holds
 
     def make(
         self, make: Callable[..., _T], key: object, place: str, variant: object = None, /, **facts: Any

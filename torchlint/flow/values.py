@@ -12,8 +12,10 @@ from torchlint.flow.conditions import Conditions, constant_truth
 from torchlint.flow.displays import Displays
 from torchlint.flow.events import Escaped
 from torchlint.flow.expressions import Entered
+from torchlint.flow.memory import slice_of
 from torchlint.flow.operators import OPERATORS
 from torchlint.flow.places import Places
+from torchlint.flow.rounds import Rounds
 from torchlint.flow.state import join
 from torchlint.flow.targets import Targets
 from torchlint.flow.things import (
@@ -28,6 +30,7 @@ from torchlint.flow.things import (
     Scalar,
     Tensor,
     Value,
+    constant_of,
     widen,
 )
 from torchlint.flow.walk import reads_of, tensors
@@ -51,6 +54,7 @@ class Values:
         self.targets = Targets(walk, autograd, places, self)
         self.displays = Displays(walk, self)
         self._conditions = Conditions(walk, places, self)
+        self._rounds = Rounds(walk, places)
         self._table: dict[type[cst.CSTNode], Callable[..., Value]] = {
             cst.Name: self._name,
             cst.Attribute: self._attribute,
@@ -128,9 +132,19 @@ class Values:
                     found.append(walk.things.scalar(thing.kind, reads=thing.reads))
         return widen(found, lambda: walk.opaque((node, "element"))) or walk.unknown(node, role="element")
 
+    def rounds(self, iterable: Value, body: cst.BaseSuite | None) -> list[Value] | None:
+        """What each round of iterating over a value binds, where these are few and all of them run."""
+        if body is not None and not self._rounds.is_straight(body):
+            return None
+        return self._rounds.of(iterable)
+
     def truth(self, node: cst.BaseExpression) -> bool | None:
         """The truth of a condition, where it is known."""
         return self._conditions.truth(node)
+
+    def assumed(self, node: cst.BaseExpression) -> bool | None:
+        """The truth of a condition as long as nobody gives a named constant another value."""
+        return self._conditions.assumed(node)
 
     def narrow(self, node: cst.BaseExpression, *, holds: bool) -> None:
         """Take in what a condition says."""
@@ -168,7 +182,9 @@ class Values:
 
     def define(self, node: cst.FunctionDef) -> None:
         """A nested function: its body is walked when it is called, and told at the end of the unit."""
-        thing = self._walk.things.make(Closure, (node, "def"), node.name.value, node=node)
+        thing = self._walk.things.make(
+            Closure, (node, "def"), node.name.value, node=node, unit=self._walk.played
+        )
         self._walk.state = self._walk.now().with_name(node.name.value, frozenset((thing,)))
         self.calls.closures.defined(thing)
 
@@ -212,6 +228,8 @@ class Values:
         found: list[Value] = []
         for thing in base:
             match thing:
+                case Container() if isinstance(node.slice[0].slice, cst.Slice):
+                    found.append(self._sliced(thing, node))
                 case Container():
                     found.append(self._places.element(thing, slot))
                 case Tensor(several=True):
@@ -222,10 +240,36 @@ class Values:
                     arguments = Arguments.of(frozenset((thing,)), index)
                     found.append(self._autograd.apply(getitem, arguments, node, method=True))
                 case Opaque() | Module() | Instance():
-                    found.append(self._places.slot(thing, slot))
+                    found.append(self._places.slot(thing, self._key(node) if slot == "[*]" else slot))
                 case Scalar():
                     found.append(walk.things.scalar(thing.kind, reads=thing.reads))
         return widen(found, lambda: walk.opaque((node, "wide"))) or walk.unknown(node)
+
+    def _sliced(self, thing: Container, node: cst.Subscript) -> Value:
+        """A slice of a list: a list of its own, with the same elements."""
+        walk = self._walk
+        made = walk.things.make(Container, (node, "slice", thing.serial), "", kind=thing.kind)
+        length = self._places.length(thing)
+        bounds = slice_of(node)
+        slots: dict[str, Value] = {"[*]": self._places.element(thing, "[*]")}
+        if length is not None and bounds is not None:
+            taken = range(length)[bounds]
+            slots = {
+                f"[{place}]": self._places.element(thing, f"[{number}]") for place, number in enumerate(taken)
+            }
+        walk.state = walk.now().with_slots(made, slots)
+        return frozenset((made,))
+
+    def _key(self, node: cst.Subscript) -> str:
+        """The slot of an index that is a name: another name is mostly another element."""
+        element = node.slice[0].slice
+        if (
+            len(node.slice) == 1
+            and isinstance(element, cst.Index)
+            and isinstance(element.value, cst.Name | cst.Attribute)
+        ):
+            return f"[{self._walk.text(element.value)}]"
+        return "[*]"
 
     def index(self, node: cst.Subscript) -> tuple[str, Value]:
         """The slot of a constant index, and the index as a value: plain where it takes a view."""
@@ -304,20 +348,28 @@ class Values:
         if sign is None:
             truth = constant_truth(node.expression)
             return self._walk.things.scalar(Plain.OTHER, constant=None if truth is None else not truth)
-        return self._walk.things.scalar(Plain.NUMBER, reads=reads_of(value))
+        constant = constant_of(value) if sign == "-" else None
+        negative = -constant if isinstance(constant, int | float) else None
+        return self._walk.things.scalar(Plain.NUMBER, reads=reads_of(value), constant=negative)
 
     def _conditional(self, node: cst.IfExp) -> Value:
         walk = self._walk
         self.evaluate(node.test)
+        assumed = self._conditions.assumed(node.test)
+        if assumed is not None and walk.calls:
+            return self.evaluate(node.body if assumed else node.orelse)
         before = walk.state
         yes = self.evaluate(node.body)
         after, walk.state = walk.state, before
         no = self.evaluate(node.orelse)
+        if assumed is not None:
+            walk.state = after if assumed else walk.state
+            return yes if assumed else no
         walk.state = join([state for state in (after, walk.state) if state is not None])
         return widen((yes, no), lambda: walk.opaque((node, "wide")))
 
     def _lambda(self, node: cst.Lambda) -> Value:
-        thing = self._walk.things.make(Closure, (node, "lambda"), "lambda", node=node)
+        thing = self._walk.things.make(Closure, (node, "lambda"), "lambda", node=node, unit=self._walk.played)
         self.calls.closures.defined(thing)
         return frozenset((thing,))
 

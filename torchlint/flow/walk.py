@@ -88,13 +88,14 @@ class Call:
     """A function of the source that is being played where it is called."""
 
     definition: Definition
-    unit: Unit
+    unit: Unit  # the function's
     site: Site
     node: cst.Call
     bound: dict[str, Value]
 
 
-_DEPENDING_ON_CALLERS = (StaleSave, LeafWritten, ViewWritten, Trained, Backward, Escaped)
+_OF_WRITES = (StaleSave, LeafWritten, ViewWritten)
+_DEPENDING_ON_CALLERS = (*_OF_WRITES, Trained, Backward, Escaped)
 
 
 class Walk:
@@ -110,11 +111,17 @@ class Walk:
     ) -> None:
         self.file = file
         self.unit = unit
+        self.played = unit  # the unit of the nodes that are being walked: this one, or one that is called
         self.evidence = evidence
         self.things = Things()
         self.records = Records()
         self.state: State | None = State.empty(grad_mode)
         self.rehearsing = 0 if listener else 1
+        self.joining = 0  # loops around that are walked with joined rounds
+        self.round_depth = 0  # loops around that are played round by round
+        self.hears_writes: bool | None = (
+            None  # of loops played round by round: only writes, or all but writes
+        )
         self.outer_names: set[str] = set()  # declared global or nonlocal in what is being walked
         self.called_names: dict[Thing, set[str]] = {}  # the local names that a module was bound to
         self.turn = 0  # counts evaluations of expressions
@@ -125,6 +132,7 @@ class Walk:
         self._listener = listener
         self.probe: Callable[[cst.CSTNode], None] | None = None  # asked after each statement that is told
         self.calls: list[Call] = []  # functions of the source that are being played where they are called
+        self.label = ""
         self._sites: dict[object, Site] = {}
         self._texts: dict[cst.CSTNode, str] = {}
 
@@ -136,16 +144,29 @@ class Walk:
         self.rehearsing -= 1
 
     @contextmanager
-    def within(self, step: object, call: Call | None = None) -> Iterator[None]:
-        """Whatever is made while this lasts is made in a round of a loop, or in a call."""
-        outside = self.things.context
+    def within(self, step: object, call: Call | None = None, *, label: str = "") -> Iterator[None]:
+        """What is made while this lasts is made in a round of a loop, in a call, or by a part of a module.
+
+        `label` is what messages say for that part.
+        """
+        outside, labelled, played = self.things.context, self.label, self.played
         self.things.context = (*outside, step)
+        self.label = label
         if call is not None:
             self.calls.append(call)
+            self.played = call.unit
         yield
         if call is not None:
             self.calls.pop()
-        self.things.context = outside
+        self.things.context, self.label, self.played = outside, labelled, played
+
+    @contextmanager
+    def hearing(self, *, writes: bool) -> Iterator[None]:
+        """Either only writes in place are told while this lasts, or all but these."""
+        outside = self.hears_writes
+        self.hears_writes = writes if outside is None or outside is writes else outside
+        yield
+        self.hears_writes = outside
 
     def tell(self, event: Event) -> None:
         """Let the rules hear an event, unless this is a rehearsal.
@@ -155,6 +176,8 @@ class Walk:
         if self.calls and not isinstance(event, _DEPENDING_ON_CALLERS):
             return
         self.records.eventful |= isinstance(event, EnterRegion | Forward | Read)
+        if self.hears_writes is not None and self.hears_writes is not isinstance(event, _OF_WRITES):
+            return
         if not self.rehearsing and self._listener is not None:
             self._listener(event)
 
@@ -175,25 +198,33 @@ class Walk:
         key = (node, self.things.context) if self.things.context else node
         site = self._sites.get(key)
         if site is None:
-            unit, caller = (self.calls[-1].unit, self.calls[0].site) if self.calls else (self.unit, None)
-            site = self._sites[key] = Site(unit, node, caller)
+            caller = self.calls[0].site if self.calls else None
+            site = self._sites[key] = Site(
+                self.played, node, caller, self.label, tuple(call.node for call in self.calls)
+            )
+        return site
+
+    def read(self, node: cst.CSTNode) -> Site:
+        """The site of a node, in whatever round of a loop."""
+        outside, self.things.context = self.things.context, ()
+        site = self.site(node)
+        self.things.context = outside
         return site
 
     def own(self, site: Site) -> Site:
         """The site in its own unit, whatever call led to it."""
         if site.caller is None:
             return site
-        key = (site.node, "own")
+        key = (site.node, "own", site.label)
         if key not in self._sites:
-            self._sites[key] = Site(site.unit, site.node)
+            self._sites[key] = Site(site.unit, site.node, None, site.label, called=True)
         return self._sites[key]
 
     def text(self, node: cst.CSTNode) -> str:
         """The source text of a node, for messages."""
         text = self._texts.get(node)
         if text is None:
-            unit = self.calls[-1].unit if self.calls else self.unit
-            text = self._texts[node] = " ".join(unit.text(node).split())
+            text = self._texts[node] = " ".join(self.played.text(node).split())
         return text
 
     def place(self, thing: Thing, place: str) -> str:
@@ -210,6 +241,21 @@ class Walk:
                 if argument is not None:
                     return " ".join(call.site.unit.text(argument).split())
         return place
+
+    def named(self, thing: Thing) -> str:
+        """How messages name a module, or a parameter of one."""
+        holder = thing.holder if isinstance(thing, Tensor) else None
+        if holder is not None:
+            last = "parameters()" if isinstance(thing, Tensor) and thing.every else thing.place
+            return f"{self.named(holder)}.{last.rpartition('.')[2]}"
+        if thing.place:
+            return thing.place
+        for name in sorted(self.called_names.get(thing, ())):
+            return name
+        for holder, slot, value in self.now().stored():
+            if thing in value and isinstance(holder, Module):
+                return f"{self.named(holder)}{slot}"
+        return thing.built.text if isinstance(thing, Module) and thing.built is not None else "module"
 
     def opaque(self, key: object, place: str = "", parent: Thing | None = None) -> Thing:
         """An unknown thing, or the module that its later use showed it to be."""
@@ -275,6 +321,10 @@ class Walk:
             facts = self.now().module(part)
             new = replace(facts, mode=mode, trained_at=site if trains else None, explicit=trains)
             self.state = self.now().with_module(part, new)
+
+    def holds(self, module: Module, other: Thing) -> bool:
+        """Whether a module is another one, or holds it."""
+        return other is module or _held_by(other, module) or other in self.parts(module)
 
     def parts(self, module: Module) -> list[Thing]:
         """A module and the modules in it: its attributes, and what was handed to its constructor."""

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from torchlint.flow.domain import Grad, GradMode
+from torchlint.flow.domain import Creation, Grad, GradMode
 from torchlint.flow.events import Escaped, LeafWritten, Site, ViewWritten
-from torchlint.flow.graph import Sites, Write
+from torchlint.flow.graph import NO_WRITES, Sites, Write
+from torchlint.flow.memory import leaves_spread, overlap, part
 from torchlint.flow.state import Made, TensorFacts
 from torchlint.flow.things import NOTHING, Opaque, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import path_of, tensors
@@ -53,7 +54,8 @@ class Writing:
             tracks = tracked and not state.grad_mode.surely_off
             if tracks and self._refuses(thing, facts, write, certain=certain, recorded=recorded):
                 continue
-            sure = certain and len(facts.storages) == 1
+            every = isinstance(thing, Tensor) and thing.every
+            sure = certain and (every or len(facts.storages) == 1)
             beside = None if certain else facts.nodes
             graph = state.graph.write(facts.storages, write, certain=sure, noticed=noticed, beside=beside)
             if facts.behind:
@@ -87,6 +89,7 @@ class Writing:
         made = facts.made if requires or recorded else None
         leaf = requires and self._is_leaf(thing, facts)
         view = requires and not leaf and self._is_view_of_leaf(thing, facts)
+        leaf = leaf or (requires and not view and self._seems_leaf(thing, facts))
         path = path_of(thing)
         if path is not None and not (made or leaf or view):
             walk.records.tracked_writes.add(path)
@@ -106,6 +109,29 @@ class Writing:
                 walk.tell(LeafWritten(site, place, view))
         walk.refused.add(site)
         return True
+
+    def _refuse_overlap(self, target: Value, operands: list[Thing], node: cst.CSTNode, place: str) -> None:
+        """Tell of a write to memory in which elements lie on each other, or that an operand overlaps."""
+        walk = self._walk
+        if len(target) != 1 or walk.site(node) in walk.refused:
+            return
+        (thing,) = target
+        facts = walk.now().tensor(thing)
+        write = Write(walk.site(node), walk.place(thing, place), place)
+        window, spread = facts.window, facts.spread
+        if isinstance(node, cst.Subscript):  # an item is assigned
+            window = part(window, node)
+            spread = spread if leaves_spread(node) else None
+        made = None
+        if spread is not None:
+            made = Made(Creation.SPREAD, spread, NO_WRITES)
+        for other in operands:
+            theirs = walk.now().tensor(other)
+            if other is not thing and theirs.storages == facts.storages and overlap(window, theirs.window):
+                made = Made(Creation.OVERLAP, write.site, NO_WRITES)
+        if made is not None:
+            walk.refused.add(write.site)
+            self._tell_of_view(write, made)
 
     def _tell_of_view(self, write: Write, made: Made, used: Site | None = None) -> None:
         walk = self._walk
@@ -132,11 +158,22 @@ class Writing:
             for base in facts.bases
         )
 
+    def _seems_leaf(self, thing: Thing, facts: TensorFacts) -> bool:
+        """Whether it is a view made before its base got a graph, and torch has not looked since.
+
+        It requires grad as its base does, and has no operation of its own yet, as if it were a leaf.
+        """
+        raw = self._walk.now().tensors.get(thing)
+        return raw is not None and raw.grad is Grad.NO and not raw.nodes and thing not in facts.bases
+
     def use(self, operands: list[Thing], site: Site) -> None:
-        """A recorded operation takes these: a view that must not be written, once its base was, is refused."""
+        """A recorded operation takes these: a view that must not be written is refused once its base was."""
         walk = self._walk
         for thing in operands:
             facts = walk.now().tensor(thing)
+            if facts.grad is Grad.YES and self._seems_leaf(thing, facts):
+                nodes = walk.now().roots(facts)
+                walk.state = walk.now().with_tensor(thing, replace(facts, nodes=nodes))
             if facts.made is None or facts.grad is not Grad.YES:
                 continue
             walk.records.asks_grad_mode |= GradMode.CALLER in walk.now().grad_mode
@@ -175,13 +212,16 @@ class Writing:
         saved = self._autograd.saved(op, bound) if grad is Grad.YES else set()
         place = place or walk.text(node)
         if grad is not Grad.NO:
-            beside = [thing for thing in operands if thing not in target]
+            beside = [thing for thing in operands if thing not in target or _indexes(node)]
             self.use(beside, walk.site(node))
         parents = self._autograd.before(operands)
         self._rewrite(target, grad, saved, parents, node, place, saves_result=op.saves_result is Saves.YES)
+        if op.refuses_overlap:
+            others = operands if op.refuses_overlapping_operands else []
+            self._refuse_overlap(target, others, node, place)
         for thing in tensors(target):
             state = walk.now()
-            facts = state.tensor(thing)
+            facts = state.own(thing)
             modules = facts.modules.union(*(state.tensor(other).modules for other in operands))
             walk.state = state.with_tensor(thing, replace(facts, modules=modules))
         return target
@@ -199,6 +239,7 @@ class Writing:
         """A layer built with inplace=True writes its input and returns it."""
         parents = self._autograd.before(tensors(target))
         self._rewrite(target, grad, saved, parents, node, place, saves_result=saves_result)
+        self._refuse_overlap(target, [], node, place)
         return target
 
     def _rewrite(
@@ -230,7 +271,7 @@ class Writing:
             graph = graph.write(itself, Write(site, place, place), certain=True)
         graph = graph.rewrite(bases, site, grad, certain=len(bases) == 1)
         walk.state = walk.now().with_graph(graph)
-        for thing in tensors(target):
+        for thing in tensors(target) if not _indexes(node) else ():
             state = walk.now()
             facts = state.tensor(thing)
             joint: Grad = grad if facts.grad is Grad.NO or sure else Grad(facts.grad.value | grad.value)
@@ -247,3 +288,11 @@ class Writing:
                 if isinstance(thing, Tensor | Opaque):
                     live |= state.tensor(thing).nodes
         return frozenset(live)
+
+
+def _indexes(node: cst.CSTNode) -> bool:
+    """Whether an item is assigned through a view that is made for it: by any index but `...`."""
+    if not isinstance(node, cst.Subscript):
+        return False
+    index = node.slice[0].slice
+    return not (isinstance(index, cst.Index) and isinstance(index.value, cst.Ellipsis))

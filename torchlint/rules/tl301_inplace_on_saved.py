@@ -13,7 +13,7 @@ class InplaceOnSaved(Rule):
     code = "TL301"
     name = "inplace-on-saved"
     group = Group.CORRECTNESS
-    triggers = (*WRITES, r"\bout\s*=")
+    triggers = (*WRITES, r"\bout\s*=", r"\.step\(")
     message = "'{place}' is written in place after '{op}' saved it, so backward {verb}"
     help = "compute a new tensor instead, or write to a clone"
 
@@ -45,6 +45,6 @@ class InplaceOnSaved(Rule):
             )
 
 
-def _first_certain(item: tuple[tuple[Site, Site], StaleSave]) -> tuple[bool, Span]:
+def _first_certain(item: tuple[tuple[Site, Site], StaleSave]) -> tuple[bool, Span, str]:
     (_, saved), fault = item
-    return not fault.certain, saved.span
+    return not fault.certain, saved.span, fault.place

@@ -19,9 +19,12 @@ class InplaceOnMultiView(Rule):
 
     def visit_ViewWritten(self, event: ViewWritten) -> None:
         """Report it, and where the view was made."""
-        what = "a view made without gradients"
-        if event.creation is Creation.PIECE:
-            what = f"one of several views that '{event.made.text}' made"
+        what = {
+            Creation.PIECE: f"one of several views that '{event.made.text}' made",
+            Creation.UNGRADED: "a view made without gradients",
+            Creation.SPREAD: f"memory in which '{event.made.text}' laid elements on each other",
+            Creation.OVERLAP: "written from memory that it overlaps",
+        }[event.creation]
         notes = [("the view is made here", event.made)]
         consequence = "this write raises"
         if event.used is not None:

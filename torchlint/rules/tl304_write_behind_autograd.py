@@ -12,7 +12,7 @@ class WriteBehindAutograd(Rule):
     code = "TL304"
     name = "write-behind-autograd"
     group = Group.CORRECTNESS
-    triggers = (r"\.data\b", r"\.numpy\(", r"\bkron\(", r"\bset_\(")
+    triggers = (r"\.data\b", r"\.numpy\(", r"\bkron\(", r"\bset_\(", r"\bfused\s*=", r"\.eval\(")
     message = "'{place}' is written behind autograd after '{op}' saved it, so backward gives wrong gradients"
     help = "write after backward, or compute a new tensor"
 

@@ -41,6 +41,11 @@ class Layer:
     """What a call saves of its arguments; `parameters` in a condition are the layer's own."""
     saves_result: Saves
     saved_outputs: tuple[int, ...]
+    saves_state: tuple[Saved, ...]
+    """What a call saves of its own parameters, however it was built; `parameters` stands for some of them."""
+    statistics: str
+    statistics_unnoticed: bool
+    """Backward never notices that training wrote statistics: it gives wrong gradients and does not raise."""
     varies: tuple[str, ...]
     inplace: str
     _defaults: tuple[tuple[str, Argument], ...]
@@ -52,6 +57,10 @@ class Layer:
     def has_parameters(self, positional: Sequence[Argument], keywords: Mapping[str, Argument]) -> Answer:
         """Whether it has parameters, which require grad from the start, when built with these arguments."""
         return self._answer(self.parameters, positional, keywords)
+
+    def keeps_statistics(self, positional: Sequence[Argument], keywords: Mapping[str, Argument]) -> Answer:
+        """Whether a forward in evaluation mode saves buffers that one in training mode writes."""
+        return self._answer(self.statistics, positional, keywords)
 
     def built(self, positional: Sequence[Argument], keywords: Mapping[str, Argument]) -> Layer:
         """The layer with every save only possible, when one of these arguments varies what it saves."""
@@ -106,7 +115,7 @@ def _module(name: str) -> Layer | None:
     row = _index().get(name)
     if row is None:
         return None
-    dotted, arguments, mode, parameters, forward, saves, saves_result, varies, inplace = row
+    dotted, arguments, mode, parameters, forward, saves, saves_result, state, buffers, varies, inplace = row
     args = signature(arguments)
     saved_result, saved_outputs = verdict(saves_result)
     return Layer(
@@ -120,6 +129,9 @@ def _module(name: str) -> Layer | None:
         saves=saved(saves),
         saves_result=saved_result,
         saved_outputs=saved_outputs,
+        saves_state=saved(state),
+        statistics="no" if buffers == "-" else buffers.removesuffix("!"),
+        statistics_unnoticed=buffers.endswith("!"),
         varies=tuple(parts(varies)),
         inplace=inplace,
         _defaults=tuple((name, _literal(text)) for name, text in args.defaults),

@@ -69,6 +69,10 @@ class Op:
     view: View
     writes: str | None
     """The argument that the call writes in place."""
+    refuses_overlap: bool
+    """It raises where that is memory in which several elements lie in one place, as `expand` makes it."""
+    refuses_overlapping_operands: bool
+    """It raises as well where the memory of another argument overlaps in part what it writes."""
     forms: tuple[tuple[str, Op], ...] = ()
 
     def form(
@@ -167,7 +171,7 @@ def _build(rows: list[list[str]], *, in_place: bool) -> Op:
 
 
 def _parse(row: list[str], forms: tuple[tuple[str, Op], ...] = (), *, in_place: bool) -> Op:
-    name, _, _, arguments, saves, saves_result, result, view, written = row
+    name, _, _, arguments, saves, saves_result, result, view, written, overlap = row
     if in_place:
         name, result, view = f"{name}_", "graph", "self"
     writes = written != "-" and view == "self"
@@ -190,6 +194,8 @@ def _parse(row: list[str], forms: tuple[tuple[str, Op], ...] = (), *, in_place: 
         graph_outputs=numbers(outputs),
         view=View(view),
         writes=args.args[0] if writes else None,
+        refuses_overlap=writes and overlap in ("raises", "target"),
+        refuses_overlapping_operands=writes and overlap == "raises",
         forms=forms,
     )
 

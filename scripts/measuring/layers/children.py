@@ -60,7 +60,14 @@ def holders(cls: type[nn.Module]) -> Iterator[Sample]:
 def differ(children: tuple[object, ...]) -> bool:
     """Whether one of the children acts differently in training and evaluation."""
     modules = [child for child in children if isinstance(child, nn.Module)]
-    return any(isinstance(part, nn.Dropout) and part.p > 0 for child in modules for part in child.modules())
+    parts = [part for child in modules for part in child.modules()]
+    return any(isinstance(part, nn.Dropout) and part.p > 0 for part in parts) or keep_statistics(children)
+
+
+def keep_statistics(children: tuple[object, ...]) -> bool:
+    """Whether one of the children has statistics that training writes and evaluation reads."""
+    modules = [child for child in children if isinstance(child, nn.Module)]
+    return any(isinstance(part, nn.BatchNorm1d) for child in modules for part in child.modules())
 
 
 def have_parameters(children: tuple[object, ...]) -> bool:
@@ -82,6 +89,7 @@ def _families() -> list[tuple[nn.Module, ...]]:
         (nn.GELU(), nn.Linear(8, 8)),
         (nn.Linear(8, 8), nn.Dropout(0.5)),
         (nn.Linear(8, 8), nn.Softmax(-1)),
+        (nn.BatchNorm1d(2),),
     ]
 
 
@@ -139,9 +147,10 @@ def _alone(module: nn.Module) -> nn.Module:
 
 def _halves(words: torch.Tensor) -> Iterator[Sample]:
     """Transformers with one half of their own; the other half is built, and has the dropout that is given."""
+    inners = (nn.Identity(), nn.Dropout(0.5), nn.BatchNorm1d(2))
     for name in ("custom_encoder", "custom_decoder"):
         for dropout in (0.0, 0.1):
-            for inner in (nn.Identity(), nn.Dropout(0.5)) if dropout == 0.0 else (nn.Identity(),):
+            for inner in inners if dropout == 0.0 else inners[:1]:
                 given: dict[str, object] = {"dropout": dropout, name: Around(inner)}
                 given |= dict(zip(SMALL, (8, 2, 1, 1, 16), strict=True))
                 yield Sample(nn.Transformer, (), given, (words, words.clone()), fixed=frozenset(SMALL))

@@ -39,6 +39,8 @@ def _tensor(word: str, name: str, made: torch.Generator) -> torch.Tensor | None:
             return torch.where(uniform > 0.5, 1.0, -1.0)
         case "below4":
             return (uniform * 4).long()
+        case "first":
+            return torch.zeros(shape, dtype=torch.long)
         case "labels":
             return (uniform * 3).long() + 1
         case "short":

@@ -79,7 +79,9 @@ RECIPES = (
         (("below4 2x3", "none", "2x3"),),
     ),
     Recipe(
-        r"RNN|LSTM|GRU", {"input_size": (6,), "hidden_size": (5,)}, (("4x2x6",), ("4x2x6", STATE), ("4x6",))
+        r"RNN|LSTM|GRU",
+        {"input_size": (6,), "hidden_size": (5,)},
+        (("4x2x6",), ("4x2x6", STATE), ("4x6",), ("1x2x6",)),
     ),
     Recipe(
         r"(RNN|LSTM|GRU)Cell", {"input_size": (6,), "hidden_size": (5,)}, (("2x6",), ("2x6", STATE), ("6",))
@@ -134,7 +136,7 @@ RECIPES = (
     Recipe(
         r"AdaptiveLogSoftmaxWithLoss",
         {"in_features": (6,), "n_classes": (4,), "cutoffs": ([1, 2],)},
-        (("5x6", "below4 5"),),
+        (("5x6", "below4 5"), ("5x6", "first 5")),
     ),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing import get_context
 
 import torch
@@ -15,8 +15,9 @@ from measuring.layers.children import HOLDERS
 from measuring.layers.conditions import Case, TooFewSamples, condition
 from measuring.layers.runs import Observation, observe
 from measuring.layers.samples import samples
-from measuring.layers.saves import saves, saves_result, varies
+from measuring.layers.saves import saves, saves_result, saves_state, varies
 from measuring.layers.signatures import call, cell, constructor
+from measuring.layers.state import Stale
 from torchlint.tables import Argument
 from torchlint.tables.rows import parts
 
@@ -66,6 +67,8 @@ def row(name: str, *, database: bool = True) -> list[str]:
         cell(signature, defaults=False),
         saved,
         result,
+        saves_state(observations, forward),
+        _statistics(cls, observations),
         varies(plain, saved, result, list(constructor(cls).parameters)),
         _inplace(cls, observations),
     ]
@@ -74,10 +77,9 @@ def row(name: str, *, database: bool = True) -> list[str]:
 def abstract(cls: type[nn.Module], known: dict[str, list[str]]) -> list[str]:
     """The row of a class that leaves `forward` to its subclasses: what those of torch.nn have in common."""
     heirs = [known[dotted(one)] for one in classes() if issubclass(one, cls) and one is not cls]
-    _, _, mode, parameters, forward, _, _, _, inplace = heirs[0]
-    if any(heir[2:5] != [mode, parameters, forward] for heir in heirs):
+    _, _, mode, parameters, forward, _, _, _, statistics, _, inplace = heirs[0]
+    if any(heir[2:5] + heir[8:9] != [mode, parameters, forward, statistics] for heir in heirs):
         raise TooFewSamples(f"the subclasses of {dotted(cls)} differ in more than in what they save")
-    arguments = sorted({_bare(part) for heir in heirs for part in parts(heir[5])}, key=parts(forward).index)
     results = {heir[6] for heir in heirs}
     return [
         dotted(cls),
@@ -85,8 +87,10 @@ def abstract(cls: type[nn.Module], known: dict[str, list[str]]) -> list[str]:
         mode,
         parameters,
         forward,
-        ",".join(_shared(argument, [parts(heir[5]) for heir in heirs]) for argument in arguments) or "-",
+        _shared([parts(heir[5]) for heir in heirs]),
         results.pop() if len(results) == 1 else "sometimes",
+        _shared([parts(heir[7]) for heir in heirs]),
+        statistics,
         "-",
         inplace,
     ]
@@ -131,6 +135,20 @@ def _condition(
         raise TooFewSamples(f"{dotted(cls)}: {error}") from error
 
 
+def _statistics(cls: type[nn.Module], observations: Sequence[Observation]) -> str:
+    """When it has statistics that training writes and evaluation saves; `!` where backward never notices."""
+    shown = [one for one in observations if one.statistics is not Stale.UNSEEN]
+    found = _condition(
+        cls, shown, lambda one: one.statistics is not Stale.HARMLESS, lambda one: one.children_keep_statistics
+    )
+    if found in ("no", "children"):
+        return found.replace("no", "-")
+    ways = {one.statistics for one in shown} - {Stale.HARMLESS}
+    if len(ways) > 1:
+        raise TooFewSamples(f"{dotted(cls)}: backward notices only sometimes that training wrote statistics")
+    return f"{found}!" if ways == {Stale.UNNOTICED} else found
+
+
 def _inplace(cls: type[nn.Module], observations: Sequence[Observation]) -> str:
     """What `inplace=True` does; `-` for a class without the argument."""
     if "inplace" not in constructor(cls).parameters:
@@ -144,11 +162,14 @@ def _inplace(cls: type[nn.Module], observations: Sequence[Observation]) -> str:
     return "result" if any(write.raised for write in writes_after) else "none"
 
 
-def _shared(argument: str, cells: Iterable[list[str]]) -> str:
-    """The one way in which all cells have an argument, or that it may be saved."""
-    found = {next((part for part in cell if _bare(part) == argument), "") for cell in cells}
-    return found.pop() if len(found) == 1 else f"{argument}~"
+def _shared(heirs: Sequence[list[str]]) -> str:
+    """Each name in the one way in which all heirs have it, or as one that may be saved."""
+    found: list[str] = []
+    for name in dict.fromkeys(_bare(part) for heir in heirs for part in heir):
+        ways = {next((part for part in heir if _bare(part) == name), "") for heir in heirs}
+        found.append(ways.pop() if len(ways) == 1 else f"{name}~")
+    return ",".join(found) or "-"
 
 
 def _bare(part: str) -> str:
-    return part.partition("?")[0].rstrip("~")
+    return part.partition("?")[0].rstrip("~!")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 
 from measuring.layers.conditions import TooFewSamples
-from measuring.layers.runs import PARAMETERS, Observation, Trial
+from measuring.layers.forwards import PARAMETERS
+from measuring.layers.runs import Observation
+from measuring.layers.trials import Trial, Write
 from torchlint.tables import Argument, Saved, Saves
 from torchlint.tables.rows import saved, verdict
 
@@ -19,6 +21,13 @@ def saves(observations: Sequence[Observation], args: Sequence[str]) -> str:
     """`input?parameters,hx~`: the arguments that backward needs, and when. `args` are those of a call."""
     cells = [_saved(arg, trials, args) for arg in args if (trials := _with(arg, observations))]
     return ",".join(cell for cell in cells if cell) or "-"
+
+
+def saves_state(observations: Sequence[Observation], args: Sequence[str]) -> str:
+    """`weight?input,bias`: the layer's own parameters that backward needs, however the layer was built."""
+    trials = [trial for one in observations for trial in one.state_trials]
+    targets = dict.fromkeys(write.target for trial in trials for write in trial.writes)
+    return ",".join(cell for target in targets if (cell := _state_saved(target, trials, args))) or "-"
 
 
 def saves_result(observations: Sequence[Observation]) -> str:
@@ -127,6 +136,19 @@ def _raised(target: str, trial: Trial) -> set[bool]:
         if write.target == target and not (others if is_output else _arguments(others)):
             raised.add(write.raised)
     return raised
+
+
+def _state_saved(target: str, trials: Sequence[Trial], args: Sequence[str]) -> str:
+    """The same of a parameter, which every write moves alone; with `!` where backward never notices."""
+
+    def when(seen: Callable[[Write], bool]) -> str:
+        found = ((trial, {seen(one) for one in trial.writes if one.target == target}) for trial in trials)
+        return _saved(target, [(trial, answers) for trial, answers in found if answers], args)
+
+    noticed, unnoticed = when(lambda write: write.raised), when(lambda write: write.unnoticed)
+    if noticed and unnoticed:
+        raise TooFewSamples(f"a write to {target} raises only sometimes where it changes the gradients")
+    return noticed or (unnoticed and f"{unnoticed.rstrip('~')}!")
 
 
 def _arguments(names: frozenset[str]) -> set[str]:

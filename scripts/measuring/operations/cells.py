@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import Any
 
 from measuring.operations.observing import Needs, Seen
+from measuring.operations.overlap import Refusals
 from measuring.operations.signatures import Signature
 
 SEVERAL_PLAIN = "several plain"
@@ -24,6 +25,8 @@ class Sample:
     seen: Seen
     glance: bool = False
     """Of another dtype than the one that is measured: what it returns does not count, what it shares does."""
+    refusals: Refusals | None = None
+    """What memory it refuses, where it writes in place and that can be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,23 @@ def cells(
         view=_view(samples),
         inplace="-" if writing is None else _in_place(writing, order),
     )
+
+
+def overlap(samples: Sequence[Sample]) -> str:
+    """Whether calls that write in place refuse memory that overlaps; `-` where none of them shows it.
+
+    It is no part of `Cells`: a row is not divided for it, because few of its calls show it.
+    """
+    able = [sample for sample in samples if sample.refusals is not None]
+    # Of other types some write nothing, as `nan_to_num_` of integers.
+    real = [sample for sample in able if next(iter(sample.bound.values())).is_floating_point()]
+    seen = [sample.refusals for sample in real or able if sample.refusals is not None]
+    if not seen:
+        return "-"
+    # Some write nothing either, or what they write overlaps nowhere: `dropout_(x, 0.0)`, `x[0] = 1`.
+    if not any(refusals.target for refusals in seen):
+        return "passes"
+    return "raises" if all(answer for refusals in seen for answer in refusals.operands) else "target"
 
 
 def _saves(needs: Sequence[Needs], order: Sequence[str]) -> list[str]:

@@ -64,7 +64,8 @@ class Unmeasurable(Exception):
     """Torch does not make this call, or not on this machine."""
 
 
-_REFUSED = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError, AttributeError, KeyError)
+REFUSED = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError, AttributeError, KeyError)
+"""What torch raises where it does not make a call."""
 
 
 def observe(call: Call, bound: Bound) -> Seen:
@@ -134,7 +135,7 @@ class _Run:
         torch.manual_seed(0)
         try:
             self.value = call.function(*args, **keywords)
-        except _REFUSED as error:
+        except REFUSED as error:
             raise Unmeasurable(str(error)) from error
         self.outputs = flatten(self.value)
 

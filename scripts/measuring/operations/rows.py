@@ -13,12 +13,13 @@ import torch
 from measuring.operations import calls
 from measuring.operations.binding import bind, main_signature, signatures
 from measuring.operations.calls import Call
-from measuring.operations.cells import Cells, Sample, cells
+from measuring.operations.cells import Cells, Sample, cells, overlap
 from measuring.operations.forms import forms
 from measuring.operations.grouping import OWN, aliases, groups, plain_twin
 from measuring.operations.names import APART, SPELLINGS, function
 from measuring.operations.observing import Unmeasurable, observe
 from measuring.operations.out_argument import with_measured_out
+from measuring.operations.overlap import refusals
 from measuring.operations.signatures import METHODS, Signature
 
 Row = list[str]
@@ -75,7 +76,8 @@ def _samples(name: str, signature: Signature, found: Sequence[Call]) -> list[Sam
             if not call.in_place:
                 print(f"not measured: {calls.shown(call)}: {str(error)[:100]}", file=sys.stderr)
             continue
-        samples.append(Sample(bound, used, call.method, seen, call.glance))
+        refused = refusals(call, bound) if seen.written else None
+        samples.append(Sample(bound, used, call.method, seen, call.glance, refused))
     return samples
 
 
@@ -112,13 +114,23 @@ def _rows(
             variants = [sample for sample in writing or () if form.takes(sample)]
             measured = cells(form.samples, variants or None, order, makes=makes)
         else:
-            writes = form.samples if any(sample.seen.written for sample in form.samples) else None
+            variants = [sample for sample in form.samples if sample.seen.written]
+            writes = form.samples if variants else None
             measured = replace(cells(form.samples, writes, order, makes=makes), saves="-", saves_result="no")
         if name == "setitem":  # a statement
             measured = replace(measured, result="nothing")
         row = [name, form.condition, "-", form.signature.cell(), measured.saves, measured.saves_result]
-        found.append([*row, measured.result, measured.view, measured.inplace])
+        row += [measured.result, measured.view, measured.inplace]
+        found.append([*row, "-" if measured.inplace == "-" else _overlap(row, variants, writing or samples)])
     return found
+
+
+def _overlap(row: Row, form: Sequence[Sample], whole: Sequence[Sample]) -> str:
+    """What the calls of a form show, or those of all its operation where they show nothing."""
+    cell = next((cell for part in (form, whole) if (cell := overlap(part)) != "-"), "-")
+    if cell == "-":
+        print(f"not measured: {' '.join(row[:2])}: overlap: no call shows it", file=sys.stderr)
+    return cell
 
 
 def _with_aliases(found: list[Row]) -> list[Row]:
