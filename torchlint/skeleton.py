@@ -47,7 +47,9 @@ class Definition:
         """Whether the body can be walked in the place of a call: it neither waits nor yields."""
         if self.is_abstract or isinstance(self.node, ast.AsyncFunctionDef):
             return False
-        return not any(isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in ast.walk(self.node))
+        return not any(
+            isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in ast.walk(self.node)
+        )
 
     @property
     def parameters(self) -> tuple[str, ...]:

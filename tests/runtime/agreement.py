@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import count
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
@@ -120,6 +121,7 @@ class _Save:
     """A tensor that an operation saved; `tensor` shares its memory and version counter."""
 
     tensor: torch.Tensor
+    number: int
     version: int
     seen: int
     values: bytes | None = None
@@ -137,6 +139,7 @@ class _Watch:
     def __init__(self, *, names: bool = False) -> None:
         """With `names` the writes of all tensors that have a name are noted too."""
         self.saves: list[_Save] = []
+        self._packed = 0
         self.ran: set[int] = set()
         self.written: dict[torch.Tensor, set[int]] = {}
         """The lines that wrote the tensors that had a name."""
@@ -205,11 +208,12 @@ class _Watch:
         return tuple(lines)
 
     def _pack(self, tensor: torch.Tensor) -> _Save | torch.Tensor:
+        self._packed += 1
         try:
             alias = tensor.detach()
         except RuntimeError:  # a piece whose base was written: torch itself will refuse it
             return tensor
-        save = _Save(alias, alias._version, alias._version)
+        save = _Save(alias, self._packed, alias._version, alias._version)
         self.saves.append(save)
         return save
 
@@ -234,6 +238,9 @@ def observe(text: str) -> Seen:
     stale = {(Verdict.INPLACE, place) for save in watch.saves if save.stale for place in save.written}
     silent = {(Verdict.SILENT, place) for save in watch.saves if save.met for place in save.changed}
     ran = frozenset(watch.ran)
+    if late and _in_backward(error):
+        # Backward met a piece that was saved, and whose base was written: torch has another text for it.
+        verdict = Verdict.INPLACE
     if verdict in _AT_WRITE:
         if late and again is not None:  # raised where a view is used: the write of its base is as guilty
             words = set(re.findall(r"\w+", text.splitlines()[place[0] - 1]))
@@ -242,9 +249,17 @@ def observe(text: str) -> Seen:
         return Seen(verdict, frozenset((place,)), frozenset(((verdict, place),)), str(error), ran)
     if verdict is Verdict.INPLACE:
         first = frozenset(save.written[0] for save in watch.first or () if save.written)
+        if again is not None:  # what the watched run did not come to, nobody knows
+            unmet = [save for save in watch.saves if not save.met]
+            stale |= {(Verdict.INPLACE, place) for save in unmet for place in save.written}
+            silent |= {(Verdict.SILENT, place) for save in unmet for place in save.changed}
         return Seen(verdict, first, frozenset(stale | silent), str(error), ran)
-    if silent and _gradients(code) != _gradients(code, safe=True):
-        first = frozenset(save.changed[0] for save in watch.saves if save.met and save.changed)
+    right = _gradients(code, safe=True) if silent else []
+    if silent and _gradients(code) != right:
+        # Training saves the statistics of a batch norm as well, and does not use them.
+        changed = [save for save in watch.saves if save.met and save.changed]
+        wrong = [save for save in changed if _gradients(code, safe=True, but=save.number) != right]
+        first = frozenset(save.changed[0] for save in wrong or changed)
         return Seen(Verdict.SILENT, first, frozenset(silent), ran=ran)
     return Seen(Verdict.FINE, confirmed=frozenset(silent), ran=ran)
 
@@ -316,6 +331,14 @@ def _ended(error: Exception | None) -> tuple[Verdict, Place]:
     return next(verdicts, Verdict.OTHER), tuple(trace.tb_lineno for trace in _traces(error))
 
 
+def _in_backward(error: Exception | None) -> bool:
+    """Whether torch raised while it ran backward."""
+    trace = error.__traceback__ if error is not None else None
+    while trace is not None and trace.tb_frame.f_code.co_name != "backward":
+        trace = trace.tb_next
+    return trace is not None
+
+
 def _traces(error: Exception) -> list[TracebackType]:
     """Where the program was when it raised, the innermost first."""
     found: list[TracebackType] = []
@@ -337,9 +360,16 @@ def _named(frame: FrameType, words: Collection[str] | None = None) -> list[torch
     ]
 
 
-def _gradients(code: CodeType, *, safe: bool = False) -> list[bytes]:
-    """All gradients that a program leaves; with `safe` operations save copies, which no write reaches."""
+def _gradients(code: CodeType, *, safe: bool = False, but: int = 0) -> list[bytes]:
+    """All gradients that a program leaves; with `safe` operations save copies, which no write reaches.
+
+    `but` is the number of a save that is no copy all the same, counted from one.
+    """
     names: dict[str, object] = {}
+    packed = count(1)
+
+    def copied(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor if next(packed) == but else tensor.detach().clone()
 
     def note(frame: FrameType, event: str, arg: object) -> None:
         if event == "return" and frame.f_code.co_filename == FILE and frame.f_code.co_name == "main":
@@ -348,7 +378,7 @@ def _gradients(code: CodeType, *, safe: bool = False) -> list[bytes]:
     before = sys.getprofile()
     sys.setprofile(note)
     try:
-        _run(code, saved_tensors_hooks(_copy, _itself) if safe else None, names)
+        _run(code, saved_tensors_hooks(copied, _itself) if safe else None, names)
     finally:
         sys.setprofile(before)
     held: list[torch.Tensor] = []
@@ -362,10 +392,6 @@ def _gradients(code: CodeType, *, safe: bool = False) -> list[bytes]:
             "ignore"
         )  # of what is no leaf; `grad` raises for a piece whose base was written
         return [one._grad.numpy().tobytes() for one in held if one._grad is not None]
-
-
-def _copy(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.detach().clone()
 
 
 def _itself(tensor: torch.Tensor) -> torch.Tensor:

@@ -286,7 +286,11 @@ class _Generator:
             chosen[kind, number, sign] = name
         # Each number is drawn anew, so that nothing is overwritten with what it holds already.
         text = _SLOT.sub(lambda slot: chosen[slot[1], slot[2], slot[3]], form.text)
-        uses = {key: name for key, name in chosen.items() if key[0] not in ("k", "i", "j", "new") and key[2] != "="}
+        uses = {
+            key: name
+            for key, name in chosen.items()
+            if key[0] not in ("k", "i", "j", "new") and key[2] != "="
+        }
         return _Statement(
             form,
             text,

@@ -74,6 +74,21 @@ class TestSavedTensors:
         """
         assert len(seen(program, Kind.SILENT_WRITE)) == 1
 
+    def test_the_callers_of_an_unnoticed_write_are_told_too(self) -> None:
+        [one] = seen(
+            """
+            def damp(values):
+                values.data.mul_(0.5)
+
+            x = torch.zeros(2, requires_grad=True)
+            y = x.exp()
+            damp(y)
+            y.sum().backward()
+            """,
+            Kind.SILENT_WRITE,
+        )
+        assert (one.site.line, [site.line for site in one.callers]) == (4, [8])
+
     def test_an_unnoticed_write_that_changes_no_gradient_is_no_fault(self) -> None:
         program = """
             norm = nn.BatchNorm1d(2, momentum=1.0)

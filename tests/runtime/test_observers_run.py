@@ -146,6 +146,52 @@ class TestReads:
         assert lines(seen(program, Kind.GRAD_CONVERSION)) == [5, 6]
 
 
+class TestRefusals:
+    def test_a_refused_write_is_told_with_its_callers(self) -> None:
+        [one] = seen(
+            """
+            def scale(values):
+                values.mul_(2)
+
+            scale(torch.ones(3, requires_grad=True))
+            """,
+            Kind.LEAF_WRITTEN,
+        )
+        assert (one.site.line, [site.line for site in one.callers]) == (4, [6])
+
+    @pytest.mark.parametrize(
+        "grad_mode", ["enable_grad", "no_grad"], ids=["one of several", "made without gradients"]
+    )
+    def test_a_view_refused_at_its_use_is_told_at_the_last_write_of_its_base(self, grad_mode: str) -> None:
+        [one] = seen(
+            f"""
+            def pieces(y):
+                with torch.{grad_mode}():
+                    first, second = y.chunk(2)
+                y.mul_(2)
+                y.mul_(3)
+                return y + first
+
+            pieces(torch.ones(1, requires_grad=True).expand(2).clone())
+            """,
+            Kind.VIEW_WRITTEN,
+        )
+        assert (one.site.line, [site.line for site in one.callers]) == (7, [10])
+        assert [remark.site.line for remark in one.remarks] == [8]
+
+    @pytest.mark.parametrize(
+        "program",
+        [
+            "y = torch.ones(4, requires_grad=True) * 2\nfor row in y:\n    row + 1\ny.mul_(2)\n",
+            "y = torch.ones(4)\nfor row in y:\n    row.mul_(2)\n",
+            "torch.ones(4) + torch.ones(5)\n",
+        ],
+        ids=["used before", "no graph", "another error"],
+    )
+    def test_near_misses(self, program: str) -> None:
+        assert not seen(program, Kind.VIEW_WRITTEN)
+
+
 class TestModes:
     def test_an_inference_tensor_in_autograd_is_traced_to_its_birth(self) -> None:
         [one] = seen(

@@ -79,7 +79,7 @@ class Applying:
         self._tell(summary, bound, node)
         if walk.now().regions and (summary.runs or (not discarded and _gives_tensor(summary.returns))):
             walk.tell(Computed(walk.now().born, walk.site(node)))
-        if self._playing.can_play(definition, arguments):
+        if self._playing.can_play(definition, arguments, node):
             returned = self._playing.play(definition, bound, arguments, node)
             return returned or walk.unknown(node)
         self._affect(definition, summary, bound, node)

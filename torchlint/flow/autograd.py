@@ -11,12 +11,12 @@ from dataclasses import replace
 import libcst as cst
 
 from torchlint.flow.arguments import Arguments, bind, described, is_cast_to_integers, is_true
-from torchlint.flow.domain import Creation, Grad, GradMode
+from torchlint.flow.domain import Grad, GradMode
 from torchlint.flow.events import REACHES_AUTOGRAD, Backward, Computed, Escaped, Region, StaleSave, Trained
 from torchlint.flow.graph import Sites
-from torchlint.flow.memory import leaves_spread, part, spreads, stays_spread, turned
-from torchlint.flow.state import Made, TensorFacts
+from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import NOTHING, Container, Module, Opaque, Plain, Tensor, Thing, Value, constant_of
+from torchlint.flow.views import Views
 from torchlint.flow.walk import Walk, path_of, sorted_things, tensors
 from torchlint.flow.writing import Writing
 from torchlint.tables import Op, Result, Saves, View
@@ -32,6 +32,7 @@ class Autograd:
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
         self.writing = Writing(walk, self)
+        self._views = Views(walk)
 
     def apply(
         self, op: Op, arguments: Arguments, node: cst.CSTNode, *, method: bool, place: str = ""
@@ -51,7 +52,9 @@ class Autograd:
         if op.result in (Result.NUMBER, Result.ARRAY):
             kind = Plain.NUMBER if op.result is Result.NUMBER else Plain.ARRAY
             shared = (
-                self._memory(bound.get(op.args[0], NOTHING)) if op.view is View.UNTRACKED else frozenset()
+                self._views.memory(bound.get(op.args[0], NOTHING))
+                if op.view is View.UNTRACKED
+                else frozenset()
             )
             return self._walk.things.scalar(kind, memory=shared)
         out = arguments.keywords.get("out")
@@ -113,7 +116,7 @@ class Autograd:
             if write.site.is_beside(saved):
                 # One function does both: that is where it has to be mended.
                 written, saved = walk.own(write.site), walk.own(saved)
-                walk.tell(StaleSave(written, write.inside, saved, sure, stale.noticed))
+                walk.tell(StaleSave(written, write.inside, saved, sure, stale.noticed, write.instead))
             else:
                 walk.tell(StaleSave(write.site, write.place, saved, sure, stale.noticed))
 
@@ -235,7 +238,7 @@ class Autograd:
         """Tensors born in regions that are over are used: harmlessly, or recorded by autograd."""
         walk = self._walk
         state = walk.now()
-        listed = list(operands)
+        listed = list(operands) if recorded else []
         for thing in listed:
             outside = state.tensor(thing).born - state.born
             if not outside:
@@ -247,7 +250,7 @@ class Autograd:
                 for region in outside
                 if any(other.grad is not Grad.NO and region not in other.born for other in others)
             )
-            if recorded and reaching:
+            if reaching:
                 walk.tell(Escaped(reaching, walk.site(node), REACHES_AUTOGRAD))
 
     def _out_of_place(
@@ -292,6 +295,9 @@ class Autograd:
                 born = frozenset().union(*(item.born for item in facts))
         saved = self.saved(op, bound) if grad is Grad.YES else set()
         unwatched = frozenset(saved if any(item.unnoticed for item in op.saves) else ())
+        if grad is Grad.YES:
+            hidden = self.saved(op, bound, behind=True)
+            unwatched, saved = unwatched | hidden, saved | hidden
         saves_result = op.saves_result is Saves.YES
         summing = op.name in _SUMMING
         if op.name in ("mul", "div"):
@@ -316,66 +322,12 @@ class Autograd:
             born=born,
             summing=summing,
         )
-        self._mark(value, op, views, first, arguments, node)
+        self._views.mark(value, op, views, first, arguments, node)
         if op.view is View.MULTI or op.result is Result.MIXED:
             pieces = walk.things.make(Container, (node, "pieces"), "", kind="tuple")
             walk.state = walk.now().with_slot(pieces, "[*]", value)
             return frozenset((pieces,))
         return value
-
-    def _memory(self, value: Value) -> frozenset[Thing]:
-        """The storages whose memory something shares that is made of a tensor behind its version."""
-        facts = [self._walk.now().tensor(thing) for thing in tensors(value)]
-        return frozenset().union(*(item.storages | item.behind for item in facts))
-
-    def _mark(
-        self,
-        value: Value,
-        op: Op,
-        views: list[Thing],
-        first: Value,
-        arguments: Arguments,
-        node: cst.CSTNode,
-    ) -> None:
-        """Note what a view must not be written for, and what memory a result shares, and how."""
-        walk = self._walk
-        state = walk.now()
-        sources = [state.tensor(thing) for thing in tensors(first)]
-        behind: frozenset[Thing] = frozenset()
-        if op.result is Result.CUT and op.view is View.UNTRACKED:
-            behind = self._memory(first)
-        elif views or op.result is Result.CUT:
-            behind = frozenset().union(*(item.behind for item in sources))
-        made = None
-        if views and op.result is not Result.CUT:
-            made = sources[0].made if len(sources) == 1 else None
-            creation = None
-            if made is not None:
-                creation = made.creation
-            elif op.view is View.MULTI:
-                creation = Creation.PIECE
-            elif state.grad_mode.surely_off:
-                creation = Creation.UNGRADED
-            if creation is not None:
-                storages = frozenset().union(*(item.storages for item in sources))
-                site = walk.site(node) if made is None else made.site
-                made = Made(creation, site, state.graph.writes(storages))
-        if not (views or behind):
-            return
-        window, spread = None, None
-        if len(sources) == 1:
-            (source,) = sources
-            wanted = tuple(constant_of(size) for size in arguments.positional[1:])
-            window = turned(source.window, op.name, wanted)
-            if spreads(op.name, source.sizes, wanted):
-                spread = walk.site(node)
-            elif stays_spread(op.name) or (isinstance(node, cst.Subscript) and leaves_spread(node)):
-                spread = source.spread
-            if isinstance(node, cst.Subscript) and op.name == "getitem":
-                window = part(source.window, node)
-        for thing in value:
-            facts = replace(walk.now().tensor(thing), made=made, behind=behind, window=window, spread=spread)
-            walk.state = walk.now().with_tensor(thing, facts)
 
     def _mixed(
         self,
@@ -389,10 +341,12 @@ class Autograd:
     ) -> Value:
         walk = self._walk
         several = walk.things.make(Container, (node, "outputs"), "", kind="tuple")
+        plain = self.result(node, Grad.NO, [], role="plain")
+        if saves_result and grad is Grad.YES and set(op.saved_outputs) - set(op.graph_outputs):
+            saved = saved | plain
         carrying = self.result(
             node, grad, operands, saved=saved, saves_result=saves_result and not op.saved_outputs
         )
-        plain = self.result(node, Grad.NO, [], role="plain")
         state = walk.now().with_slot(several, "[*]", carrying if not op.graph_outputs else carrying | plain)
         for number, name in enumerate((".values", ".indices")):
             value = carrying if not op.graph_outputs or number in op.graph_outputs else plain
@@ -400,8 +354,11 @@ class Autograd:
         walk.state = state
         return frozenset((several,))
 
-    def saved(self, op: Op, bound: dict[str, Value]) -> set[Thing]:
-        """The storages that the operation surely saves, given that its result requires grad."""
+    def saved(self, op: Op, bound: dict[str, Value], *, behind: bool = False) -> set[Thing]:
+        """The storages that the operation surely saves, given that its result requires grad.
+
+        Those `behind` lie in the same memory and have versions of their own.
+        """
         saved: set[Thing] = set()
         for item in op.saves:
             value = bound.get(item.arg)
@@ -412,7 +369,8 @@ class Autograd:
             ):
                 continue
             for thing in self._spread(value):
-                saved |= self._walk.now().tensor(thing).storages
+                facts = self._walk.now().tensor(thing)
+                saved |= facts.behind if behind else facts.storages
                 path = path_of(thing)
                 if path is not None:
                     self._walk.records.saves.add(path)

@@ -10,7 +10,7 @@ from torchlint.flow.domain import GradMode
 from torchlint.flow.events import Escaped, Logged
 from torchlint.flow.state import State
 from torchlint.flow.things import NOTHING, Closure, Plain, Thing, Value, widen
-from torchlint.flow.walk import path_of
+from torchlint.flow.walk import Call, path_of
 
 if TYPE_CHECKING:
     from torchlint.flow.arguments import Arguments
@@ -50,8 +50,8 @@ class Closures:
             return  # that of a function that is called is told where its unit is walked
         self._defined.setdefault(closure, self._walk.now())
 
-    def call(self, closure: Closure, arguments: Arguments, node: cst.CSTNode) -> Value:
-        """A nested function is called: its effects happen here, silently, and its value is this."""
+    def call(self, closure: Closure, arguments: Arguments, node: cst.Call) -> Value:
+        """A nested function is called: its effects happen here, and its value is this."""
         walk = self._walk
         if walk.state is None:
             return NOTHING
@@ -62,8 +62,8 @@ class Closures:
         if not walk.rehearsing and not walk.calls:
             known = self._called.get(closure)
             self._called[closure] = walk.now() if known is None else known.join(walk.now())
-        with walk.rehearsal(), walk.within(node):
-            walk.played = closure.unit or walk.played
+        told = Call(None, closure.unit or walk.played, walk.site(node), node, {})
+        with walk.within(node, told):
             value = self._run(closure)
         if walk.state is not None:
             for name in walk.outer_names:

@@ -68,7 +68,7 @@ class Displays:
             values.append(self._values.evaluate(element))
 
         def iterate() -> None:
-            self.interpreter.loop(
+            self.interpreter.iterate(
                 lambda: bind(self._values.element(iterable, clause.iter)), body, at_least_once=True
             )
 
@@ -94,7 +94,7 @@ class Displays:
                 body()
 
         sure = not clause.ifs and self._values.runs_at_least_once(clause.iter, iterable)
-        self.interpreter.loop(bind, inner, at_least_once=sure)
+        self.interpreter.iterate(bind, inner, at_least_once=sure)
 
     def sequence(self, node: cst.Tuple | cst.List | cst.Set) -> Value:
         """A tuple, list or set: one slot an element."""

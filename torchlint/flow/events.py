@@ -141,7 +141,8 @@ class Logged:
 class StaleSave:
     """Backward reaches an operation whose saved tensor was written: saved here, written there.
 
-    Where it is not `noticed`, torch does not see the write, and the gradients are wrong.
+    Where it is not `noticed`, torch does not see the write, and the gradients are wrong. `instead` is
+    a site and what may stand there to compute a new tensor, where nobody else sees the write.
     """
 
     written: Site
@@ -149,6 +150,7 @@ class StaleSave:
     saved: Site
     certain: bool
     noticed: bool
+    instead: tuple[Site, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

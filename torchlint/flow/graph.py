@@ -39,11 +39,13 @@ class Write:
     """An in-place write: where, and under which name.
 
     Where a function that is called wrote, `inside` is the name there and `place` that of the caller.
+    `instead` may stand at a site where nobody else sees the write: it computes a new tensor.
     """
 
     site: Site
     place: str
     inside: str
+    instead: tuple[Site, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class Graph:
         stale = self.stale
         old = self.nodes.get(site)
         if old is not None:
-            if site in self.reachable(parents | live):
+            if self._reaches(parents | live, site):
                 node = replace(node.join(old), certain=True)
             else:
                 for storage in old.saved:
@@ -134,12 +136,14 @@ class Graph:
         certain: bool,
         noticed: bool = True,
         beside: Sites | None = None,
+        counted: frozenset[Storage] = frozenset(),
     ) -> Graph:
         """Make every live save of these storages stale; `noticed` where their version moves.
 
         Where the target is one of several things (`beside`: the operations that made this one), an
         operation that ran on some paths only is left out, unless it made this thing: mostly the
-        name moved on to its result on just those paths.
+        name moved on to its result on just those paths. An operation that saved one of the `counted`
+        storages as well hears of the write by the version of that one.
         """
         stale, latest = self.stale, self.latest
         for storage in storages:
@@ -152,6 +156,7 @@ class Graph:
                     node is None
                     or storage not in node.saved
                     or not (beside is None or node.certain or site in beside)
+                    or not node.saved.isdisjoint(counted)
                 ):
                     continue
                 known = stale.get((site, storage)) or ()
@@ -201,6 +206,16 @@ class Graph:
     def roots(self, nodes: Sites, bases: Iterable[Thing]) -> Sites:
         """The operations that a tensor hangs on: its own and the in-place ones of its bases."""
         return nodes.union(*((self.histories.get(base) or _NO_HISTORY).nodes for base in bases))
+
+    def _reaches(self, roots: Sites, wanted: Site) -> bool:
+        seen, stack = set(roots), list(roots)
+        while wanted not in seen and stack:
+            node = self.nodes.get(stack.pop())
+            if node is not None:
+                new = node.parents - seen
+                seen |= new
+                stack.extend(new)
+        return wanted in seen
 
     def reachable(self, roots: Sites) -> set[Site]:
         """All operations that backward from these would run."""

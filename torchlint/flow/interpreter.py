@@ -7,7 +7,7 @@ once, with the joined state. `state` is None where no path arrives.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -68,10 +68,6 @@ class Interpreter:
         self._walk.state = join(ends)
         return self._walk.state
 
-    def loop(self, bind: Callable[[], None], body: Callable[[], None], *, at_least_once: bool) -> None:
-        """Rehearse and play a comprehension."""
-        self._iterate(bind, body, at_least_once=at_least_once)
-
     def _block(self, body: Sequence[cst.CSTNode]) -> None:
         walk = self._walk
         for node in body:
@@ -113,7 +109,8 @@ class Interpreter:
             walk.state = None
         else:
             self._expressions.narrow(node.test, holds=True)
-            self._suite(node.body)
+            with self._taken(assumed is not False):
+                self._suite(node.body)
         after = walk.state if assumed is not False else None
         walk.state = None if truth is True else before
         self._expressions.narrow(node.test, holds=False)
@@ -121,10 +118,15 @@ class Interpreter:
             if walk.state is not None:
                 self._if(node.orelse)
         elif node.orelse is not None and walk.state is not None:
-            self._suite(node.orelse.body)
+            with self._taken(assumed is not True):
+                self._suite(node.orelse.body)
         if assumed is True:
             walk.state = None
         walk.join_with(after)
+
+    def _taken(self, taken: bool, /) -> AbstractContextManager[None]:
+        """A branch; of one that a constant rules out no write in place is told."""
+        return nullcontext() if taken else self._walk.hearing(writes=False)
 
     def _for(self, node: cst.CSTNode) -> None:
         assert isinstance(node, cst.For)
@@ -137,7 +139,7 @@ class Interpreter:
             self._suite(node.body)
 
         def iterate() -> list[State]:
-            return self._iterate(
+            return self.iterate(
                 lambda: bind(self._expressions.element(iterable, node.iter)),
                 body,
                 at_least_once=self._expressions.runs_at_least_once(node.iter, iterable),
@@ -183,7 +185,7 @@ class Interpreter:
     def _while(self, node: cst.CSTNode) -> None:
         assert isinstance(node, cst.While)
         truth = constant_truth(node.test)
-        broken = self._iterate(
+        broken = self.iterate(
             lambda: None,
             lambda: self._suite(node.body),
             at_least_once=truth is True,
@@ -198,7 +200,7 @@ class Interpreter:
             self._suite(orelse.body)
         self._walk.join_with(join(broken))
 
-    def _iterate(
+    def iterate(
         self,
         bind: Callable[[], None],
         body: Callable[[], None],
@@ -211,31 +213,16 @@ class Interpreter:
         head = walk.state
         if head is None:
             return []
-        walk.joining += 1
-        try:
-            return self._until_stable(head, bind, body, at_least_once=at_least_once, test=test)
-        finally:
-            walk.joining -= 1
-
-    def _until_stable(
-        self,
-        head: State,
-        bind: Callable[[], None],
-        body: Callable[[], None],
-        *,
-        at_least_once: bool,
-        test: Callable[[], object] | None,
-    ) -> list[State]:
-        walk = self._walk
-        if not walk.rehearsing:  # else the outer loop comes by again: one round is enough
-            with walk.rehearsal():
-                for _ in range(_ROUNDS):
-                    end, _ = self._round(head, bind, body, test)
-                    joined = head if end is None else head.join(end)
-                    if joined == head:
-                        break
-                    head = joined
-        end, broken = self._round(head, bind, body, test)
+        with walk.joined():
+            if not walk.rehearsing:  # else the outer loop comes by again: one round is enough
+                with walk.rehearsal():
+                    for _ in range(_ROUNDS):
+                        end, _ = self._round(head, bind, body, test)
+                        joined = head if end is None else head.join(end)
+                        if joined == head:
+                            break
+                        head = joined
+            end, broken = self._round(head, bind, body, test)
         if at_least_once:
             walk.state = end
         else:
@@ -353,10 +340,14 @@ class Interpreter:
 
     def _expr(self, node: cst.CSTNode) -> None:
         assert isinstance(node, cst.Expr)
+        self._walk.bound[node.value] = ""
         self._expressions.discard(node)
 
     def _assign(self, node: cst.CSTNode) -> None:
         assert isinstance(node, cst.Assign)
+        match node.targets:
+            case [cst.AssignTarget(target=cst.Name(name))]:
+                self._walk.bound[node.value] = name
         value = self._expressions.evaluate(node.value)
         for target in node.targets:
             self._expressions.assign(target.target, value, node.value)

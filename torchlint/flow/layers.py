@@ -39,12 +39,14 @@ class Layers:
         bound = dict(zip(layer.forward, arguments.positional, strict=False)) | arguments.keywords
         operands = [item for value in arguments.all() for item in self._places.within(value)]
         saved: set[Thing] = set()
-        for item in layer.saves:
-            if self._saves(item, bound):
-                for operand in self._places.within(bound.get(item.arg, NOTHING)):
-                    saved |= walk.now().tensor(operand).storages
-        saved |= self._state(layer, thing, bound)
         unwatched = self._statistics(layer, thing, node)
+        for item in layer.saves:
+            if self._saves(item, bound, thing):
+                for operand in self._places.within(bound.get(item.arg, NOTHING)):
+                    facts = walk.now().tensor(operand)
+                    saved |= facts.storages
+                    unwatched |= facts.behind
+        saved |= self._state(layer, thing, bound)
         mode = walk.now().module(thing).mode
         first = arguments.positional[0] if arguments.positional else NOTHING
         if thing.inplace and tensors(first) and not (layer.inplace == "training" and mode is Mode.EVAL):
@@ -89,21 +91,38 @@ class Layers:
         walk.records.eventful = True
         walk.state = state.with_graph(graph)
 
-    def _saves(self, item: Saved, bound: dict[str, Value]) -> bool:
+    def load(self, module: Module, node: cst.CSTNode) -> None:
+        """New values are copied into the parameters of a module."""
+        walk = self._walk
+        state = walk.now()
+        graph = state.graph
+        for storage, sites in graph.savers.items():
+            holder = storage.holder if isinstance(storage, Tensor) else None
+            if sites and holder is not None and walk.holds(module, holder):
+                place = walk.named(storage)
+                graph = graph.write((storage,), Write(walk.site(node), place, place), certain=True)
+        walk.records.eventful = True
+        walk.state = state.with_graph(graph)
+
+    def _saves(self, item: Saved, bound: dict[str, Value], thing: Module) -> bool:
         """Whether this is saved for sure, given what requires grad."""
         if item.sometimes:
             return False
+        if "parameters" in item.when and not self._running.is_frozen(thing):
+            return True
         when = [name for name in item.when if name != "parameters"]
-        return not when or any(self._autograd.grad_of(bound.get(name, NOTHING)) is Grad.YES for name in when)
+        return not item.when or any(
+            self._autograd.grad_of(bound.get(name, NOTHING)) is Grad.YES for name in when
+        )
 
     def _state(self, layer: Layer, thing: Module, bound: dict[str, Value]) -> set[Thing]:
         """The storages of its own parameters that it saves."""
         saved: set[Thing] = set()
         for item in layer.saves_state:
-            if not self._saves(item, bound):
+            if not self._saves(item, bound, thing):
                 continue
             if item.arg == "parameters":
-                saved |= self._walk.now().tensor(self._places.parameters(thing)).storages
+                saved |= self._walk.now().tensor(self._places.members.parameters(thing)).storages
             else:
                 for held in self._places.slot(thing, f".{item.arg}"):
                     saved |= self._walk.now().tensor(held).storages

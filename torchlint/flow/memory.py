@@ -6,7 +6,7 @@ transpose of a matrix are such views; of all others nothing is said here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import libcst as cst
@@ -28,6 +28,12 @@ class Window:
     start: int = 0
     stop: int | None = None
     single: bool = False  # one row, without its dimension
+    framed: bool = False  # with a dimension of one element more, or less
+
+    @property
+    def shown(self) -> Window:
+        """The same memory, whatever its dimensions."""
+        return replace(self, framed=False) if self.framed else self
 
 
 WHOLE = Window(Kind.WHOLE)
@@ -41,8 +47,14 @@ _STAYING_SPREAD = _TURNING | _KEEPING | frozenset(("unsqueeze", "permute"))
 
 def turned(window: Window | None, name: str, order: tuple[object, ...]) -> Window | None:
     """The window of what an operation with this name makes of a view; `order` are its other arguments."""
+    if name in ("unsqueeze", "squeeze"):
+        return window and replace(window, framed=not window.framed)
     if name in _TURNING or (name == "permute" and order == (1, 0)):
-        return {WHOLE: TURNED, TURNED: WHOLE}.get(window) if window is not None else None
+        if window is None or window.kind is Kind.ROWS:
+            return None
+        return replace(window, kind=Kind.TURNED if window.kind is Kind.WHOLE else Kind.WHOLE)
+    if name in ("view", "unflatten") and window is not None and window.kind is Kind.WHOLE:
+        return replace(window, framed=True)
     return window if name in _KEEPING else None
 
 
@@ -105,7 +117,7 @@ def slice_of(node: cst.Subscript) -> slice | None:
 
 def overlap(target: Window | None, other: Window | None) -> bool:
     """Whether two views of one storage share memory and are not the same view."""
-    if target is None or other is None or target == other:
+    if target is None or other is None or target.shown == other.shown:
         return False
     if Kind.WHOLE in (target.kind, other.kind):
         return True

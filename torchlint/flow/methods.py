@@ -80,6 +80,8 @@ class Methods:
             case "forward":
                 self_call = walk.text(node.func).removesuffix(".forward").removesuffix(".generate")
                 return self._calls.running.forward(thing, arguments, node, self_call)
+            case "load":
+                self._calls.running.layers.load(thing, node)
             case "keeps":
                 self._places.keep(itself, NOTHING.union(*arguments.all()), node)
         return itself
@@ -154,7 +156,9 @@ class Methods:
     def _parameters(self, thing: Thing, node: cst.CSTNode, *, leaf: bool, named: bool) -> Value:
         walk = self._walk
         if leaf:
-            return self._effects.listed(frozenset((self._places.parameters(thing),)), node, named=named)
+            return self._effects.listed(
+                frozenset((self._places.members.parameters(thing),)), node, named=named
+            )
         tensor = walk.things.make(Tensor, (thing.key, "state"), f"{thing.place}.state", holder=thing)
         facts = TensorFacts(Grad.NO, frozenset((tensor,)))
         walk.state = walk.now().with_tensor(tensor, facts)

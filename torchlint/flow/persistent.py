@@ -56,7 +56,11 @@ class PersistentMap(Generic[K, V]):
         if self._base is other._base:
             keys = {**self._delta, **other._delta}
         else:
-            keys = {**self._base, **self._delta, **other._base, **other._delta}
+            # Two paths from one point hold mostly the same values: only where they do not is there work.
+            mine_, theirs_ = self._base, other._base
+            differing = {key: value for key, value in mine_.items() if theirs_.get(key) is not value}
+            added = {key: value for key, value in theirs_.items() if key not in mine_}
+            keys = {**differing, **added, **self._delta, **other._delta}
         changed: dict[K, V] = {}
         for key in keys:
             mine, theirs = self.get(key), other.get(key)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from torchlint.flow.domain import Grad, Mode
 from torchlint.flow.events import Escaped, Logged, Site, UsedOutside
+from torchlint.flow.members import Members
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import (
     NOTHING,
@@ -21,7 +22,6 @@ from torchlint.flow.things import (
     Instance,
     Module,
     Opaque,
-    Optimizer,
     Plain,
     Scalar,
     Tensor,
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 _BUILTINS = frozenset(dir(builtins))
 _CONSTANTS = {"True": True, "False": False}
-# Methods that only a module has, so that calling one on an attribute shows what the attribute is.
-_MODULE_METHODS = frozenset(("eval", "train", "parameters", "named_parameters", "modules", "children"))
 
 
 class Places:
@@ -53,6 +51,7 @@ class Places:
     def __init__(self, walk: Walk, autograd: Autograd) -> None:
         self._walk = walk
         self._autograd = autograd
+        self.members = Members(walk, self)
         self._reading = False
 
     def name(self, name: str) -> Value:
@@ -82,7 +81,7 @@ class Places:
         if name in file.skeleton.constants:
             literal = file.skeleton.constants[name]
             if isinstance(literal, Construct):
-                return frozenset((self._bound_outside(name, literal),))
+                return frozenset((self.members.bound_outside(name, literal),))
             kind = Plain.TEXT if isinstance(literal, str) else Plain.NUMBER
             return walk.things.scalar(kind, constant=literal)
         if name in _BUILTINS:
@@ -170,7 +169,7 @@ class Places:
         if isinstance(thing, Container):
             return self.element(thing, slot)
         stored = walk.now().slots(thing).get(slot)
-        return frozenset((self._child(thing, slot),)) if stored is None else stored
+        return frozenset((self.members.child(thing, slot),)) if stored is None else stored
 
     def store_attribute(self, base: Value, name: str, value: Value, node: cst.CSTNode) -> None:
         """`base.name = value`."""
@@ -187,28 +186,6 @@ class Places:
         outside = frozenset(thing for thing in base if not isinstance(thing, Container))
         if outside and name != "grad":
             self.keep(outside, value, node)
-
-    def parameters(self, module: Thing) -> Tensor:
-        """What stands for each parameter of a module: it lies in the storages of all that are known."""
-        walk = self._walk
-        place = f"{module.place}.parameters()"
-        every = walk.things.make(
-            Tensor, (module.key, "parameter"), place, leaf=True, holder=module, every=True
-        )
-        storages = {every}
-        if isinstance(module, Module):
-            savers = walk.now().graph.savers
-            storages |= {
-                storage
-                for storage, _ in savers.items()
-                if isinstance(storage, Tensor)
-                and storage.leaf
-                and storage.holder is not None
-                and walk.holds(module, storage.holder)
-            }
-        facts = TensorFacts(Grad.YES, frozenset(storages), family=frozenset((every,)))
-        walk.state = walk.now().with_tensor(every, facts)
-        return every
 
     def put(self, container: Container, slot: str, value: Value) -> None:
         """An element is stored; the others stay."""
@@ -318,129 +295,6 @@ class Places:
             outside = walk.now().tensor(thing).born - walk.now().born
             if outside:
                 walk.tell(UsedOutside(outside, name))
-
-    def _child(self, parent: Thing, slot: str) -> Thing:
-        walk = self._walk
-        path = path_of(parent)
-        key: object = ("entry", (*path, slot)) if path is not None else (parent.key, slot)
-        name = slot[1:] if slot[0] == "." else slot
-        place = f"{parent.place}{slot}" if parent.place else name
-        owner = parent.cls if isinstance(parent, Module | Instance) else None
-        if owner is not None and slot[0] == ".":
-            known = self._declared(parent, owner, name, key, place)
-            if known is not None:
-                return known
-        foreign = isinstance(parent, Module) and walk.file.classes.outline(parent.cls) is None
-        if foreign and name in ("weight", "bias"):
-            return walk.things.make(Tensor, key, place, leaf=True, holder=parent)
-        if isinstance(parent, Module) and (slot[0] == "[" or name == "module"):
-            return walk.module(key, place, parent=parent)
-        thing = walk.opaque(key, place, parent)
-        if (
-            isinstance(thing, Opaque)
-            and key in walk.evidence.graphs
-            and walk.now().tensors.get(thing) is None
-        ):
-            grad = Grad.NO if walk.now().grad_mode.surely_off else Grad.YES
-            facts = replace(walk.now().tensor(thing), grad=grad)
-            walk.state = walk.now().with_tensor(thing, facts)
-        return thing
-
-    def _bound_outside(self, name: str, construct: Construct) -> Thing:
-        """What the module level binds a name to once, seen from a function: a module or an optimizer."""
-        walk = self._walk
-        key = ("entry", (f"::{name}",))
-        built = self._built(construct, key, name)
-        if built is not None:
-            return built
-        dotted = canonical(walk.file.imports.resolve(construct.callee) or construct.callee)
-        known = effect(dotted)
-        if known is None or known.kind != "optimizer":
-            return self.entry((f"::{name}",), name)
-        fused = dict(construct.keywords).get("fused") is True
-        optimizer = walk.things.make(Optimizer, key, name, fused, fused=fused)
-        if walk.now().heap.get(optimizer) is None:
-            held: set[Thing] = set()
-            for item in construct.arguments[:1]:
-                if isinstance(item, Construct) and item.callee.endswith(".parameters"):
-                    held |= {
-                        self.parameters(one) for one in self.name(item.callee.removesuffix(".parameters"))
-                    }
-            walk.state = walk.now().with_slots(optimizer, {"[*]": frozenset(held)})
-        return optimizer
-
-    def _built(
-        self,
-        construct: Construct,
-        key: tuple[object, tuple[str, ...]] | object,
-        place: str,
-        *,
-        parent: Thing | None = None,
-        owned: bool = False,
-    ) -> Module | None:
-        """The module that a constructor call in sight makes, with the layers of a Sequential."""
-        walk = self._walk
-        made = walk.file.classes.made(construct)
-        if made is None:
-            return None
-        thing = walk.things.make(
-            Module,
-            key,
-            place,
-            cls=made.cls,
-            sensitivity=made.sensitivity,
-            parent=parent,
-            owned=owned,
-            parameters=made.parameters,
-            layer=made.layer,
-            inplace=made.inplace,
-            statistics=made.statistics,
-        )
-        if made.cls == "torch.nn.Sequential" and walk.now().heap.get(thing) is None:
-            children: dict[str, Value] = {}
-            path = path_of(thing)
-            for number, item in enumerate(construct.arguments):
-                slot = f"[{number}]"
-                inner: object = ("entry", (*path, slot)) if path is not None else (key, slot)
-                built = isinstance(item, Construct) and self._built(
-                    item, inner, f"{place}{slot}", parent=thing, owned=owned
-                )
-                if not built:
-                    return thing
-                children[slot] = frozenset((built,))
-            walk.state = walk.now().with_slots(thing, children)
-        return thing
-
-    def _declared(self, parent: Thing, owner: str, name: str, key: object, place: str) -> Thing | None:
-        """The attribute as the class of this source declares it."""
-        walk = self._walk
-        classes = walk.file.classes
-        owned = isinstance(parent, Module) and parent.owned
-        values = classes.attribute(owner, name)
-        for value in values:
-            if not isinstance(value, Construct):
-                continue
-            built = self._built(value, key, place, parent=parent, owned=owned)
-            if built is not None:
-                return built
-            dotted = walk.file.imports.resolve(value.callee) or value.callee
-            if canonical(dotted) == "torch.nn.parameter.Parameter":
-                if any(isinstance(other, tuple) for other in values):
-                    return None  # elsewhere a list or dict of parameters
-                if False in (*value.arguments[1:2], dict(value.keywords).get("requires_grad")):
-                    return walk.opaque(key, place, parent)
-                return walk.things.make(Tensor, key, place, leaf=True, holder=parent)
-        if any(name in outline.buffers for outline in classes.lineage(owner)):
-            buffer = walk.things.make(Tensor, key, place, holder=parent)
-            if walk.now().tensors.get(buffer) is None:
-                facts = TensorFacts(Grad.NO, frozenset((buffer,)))
-                walk.state = walk.now().with_tensor(buffer, facts)
-            return buffer
-        uses = classes.uses(owner, name)
-        is_layer = isinstance(parent, Module) and "()" in uses and classes.method(owner, name) is None
-        if is_layer or uses & _MODULE_METHODS:
-            return walk.module(key, place, parent=parent, owned=owned)
-        return None
 
 
 def _number(slot: str) -> int | None:

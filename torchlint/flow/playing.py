@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 _DEEPEST = 4  # calls in one another that are played; what lies deeper is summarized
 _LONGEST = 60  # lines of a function that is played
-_MOST_LINES = 2_000  # of all functions that one walk plays, each time counted
+_SOME_LINES = (
+    200  # of all functions that a short unit plays; a longer one plays as many again as it has itself
+)
 
 _PLAIN = (cst.Integer, cst.Float, cst.Name, cst.SimpleString, cst.UnaryOperation)
 
@@ -37,13 +39,16 @@ class Playing:
         self._values = values
         self._closures = closures
         self._lines = 0
+        self._played: set[tuple[cst.CSTNode, ...]] = set()
         self._globals: PersistentMap[str, Value] = PersistentMap()
 
-    def can_play(self, definition: Definition, arguments: Arguments) -> bool:
+    def can_play(self, definition: Definition, arguments: Arguments, node: cst.CSTNode) -> bool:
         """Whether a call of a function is played: it is short, does not call itself, and yields nothing."""
         walk = self._walk
         length = definition.last_line - definition.first_line
-        if len(walk.calls) >= _DEEPEST or length > _LONGEST or self._lines + length > _MOST_LINES:
+        if len(walk.calls) >= _DEEPEST or length > _LONGEST:
+            return False
+        if self._way(node) not in self._played and self._lines + length > self._most_lines():
             return False
         if arguments.starred or any(call.definition is definition for call in walk.calls):
             return False
@@ -55,7 +60,10 @@ class Playing:
         """Walk the body; gives what it returns, None where no path comes out of it."""
         walk = self._walk
         before = walk.now()
-        self._lines += definition.last_line - definition.first_line
+        way = self._way(node)
+        if way not in self._played:
+            self._played.add(way)
+            self._lines += definition.last_line - definition.first_line
         if not walk.calls:
             is_module_level = walk.unit.definition is None
             self._globals = before.names if is_module_level else PersistentMap()
@@ -77,6 +85,14 @@ class Playing:
                 names = names.set(name, walk.state.names.get(name) or NOTHING)
         walk.state = _with_names(walk.state, names).with_switch(walk.state.grad_mode, before.regions)
         return returned
+
+    def _way(self, node: cst.CSTNode) -> tuple[cst.CSTNode, ...]:
+        return (*(call.node for call in self._walk.calls), node)
+
+    def _most_lines(self) -> int:
+        definition = self._walk.unit.definition
+        own = definition.last_line - definition.first_line if definition is not None else 0
+        return max(_SOME_LINES, own)
 
     def _bind(
         self,

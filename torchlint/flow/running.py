@@ -92,7 +92,7 @@ class Running:
         if facts is None:
             facts = ModuleFacts(mode, site if Mode.TRAIN in mode else None)
         walk.state = walk.now().with_module(thing, facts)
-        if walk.now().regions:
+        if walk.now().regions and parameters is not False:
             walk.tell(Escaped(walk.now().born, site, "a module is built inside"))
         return thing
 
@@ -143,7 +143,7 @@ class Running:
         facts = state.module(thing)
         self.ran(thing, facts, node, place, certain=certain)
         operands = [item for value in arguments.all() for item in self._places.within(value)]
-        learns = thing.parameters is not False and not self._is_frozen(thing)
+        learns = thing.parameters is not False and not self.is_frozen(thing)
         self._autograd.leave_regions([*operands, *([thing] if learns else [])], node, recorded=True)
         if state.regions:
             walk.tell(Computed(state.born, walk.site(node)))
@@ -173,7 +173,7 @@ class Running:
             return None
         definition = walk.file.skeleton.definitions[found[1]]
         arguments = arguments.behind(frozenset((thing,)))
-        if not self._playing.can_play(definition, arguments):
+        if not self._playing.can_play(definition, arguments, node):
             return None
         bound = bind_parameters(definition, arguments)
         value = self._playing.play(definition, bound, arguments, node)
@@ -233,13 +233,13 @@ class Running:
         mode = self._walk.now().grad_mode
         if mode.surely_off:
             return Grad.NO
-        if thing.parameters is False or self._is_frozen(thing):
+        if thing.parameters is False or self.is_frozen(thing):
             return self._autograd.joint_grad(arguments.all())
         if mode is GradMode.CALLER and self.evaluates():
             return Grad.UNKNOWN  # an evaluation is mostly called without gradients
         return Grad.YES if mode.surely_on else Grad.EITHER
 
-    def _is_frozen(self, thing: Module) -> bool:
+    def is_frozen(self, thing: Module) -> bool:
         """Whether no parameter requires grad: a new head of a frozen network still does."""
         walk = self._walk
         frozen = [walk.now().module(part).frozen for part in walk.parts(thing)]

@@ -135,33 +135,53 @@ class State:
 
     def with_name(self, name: str, value: Value) -> State:
         """A local name holds a value."""
-        return replace(self, names=self.names.set(name, value))
+        return self._with(names=self.names.set(name, value))
 
     def with_slot(self, thing: Thing, slot: str, value: Value) -> State:
         """An attribute (".x") or element ("[0]", "[*]") of a thing holds a value."""
-        return replace(self, heap=self.heap.set(thing, {**self.slots(thing), slot: value}))
+        return self._with(heap=self.heap.set(thing, {**self.slots(thing), slot: value}))
 
     def with_slots(self, thing: Thing, slots: dict[str, Value]) -> State:
         """A thing holds nothing but this."""
-        return replace(self, heap=self.heap.set(thing, slots))
+        return self._with(heap=self.heap.set(thing, slots))
 
     def with_module(self, module: Thing, facts: ModuleFacts) -> State:
         """A module is in this mode, whatever held before."""
-        return replace(self, modules=self.modules.set(module, facts))
+        return self._with(modules=self.modules.set(module, facts))
 
     def with_tensor(self, tensor: Thing, facts: TensorFacts) -> State:
         """A tensor has these facts."""
-        return replace(self, tensors=self.tensors.set(tensor, facts))
+        return self._with(tensors=self.tensors.set(tensor, facts))
 
     def with_graph(self, graph: Graph) -> State:
         """The graph has grown or was written."""
-        return replace(self, graph=graph)
+        return self if graph is self.graph else self._with(graph=graph)
 
     def with_switch(self, grad_mode: GradMode, regions: tuple[Region, ...]) -> State:
         """The grad mode and the regions around."""
         if self.grad_mode is grad_mode and self.regions == regions:
             return self
         return replace(self, grad_mode=grad_mode, regions=regions)
+
+    def _with(
+        self,
+        *,
+        names: PersistentMap[str, Value] | None = None,
+        heap: PersistentMap[Thing, dict[str, Value]] | None = None,
+        modules: PersistentMap[Thing, ModuleFacts] | None = None,
+        tensors: PersistentMap[Thing, TensorFacts] | None = None,
+        graph: Graph | None = None,
+    ) -> State:
+        """The same with other parts: what `dataclasses.replace` does, in a third of the time."""
+        return State(
+            self.names if names is None else names,
+            self.heap if heap is None else heap,
+            self.modules if modules is None else modules,
+            self.tensors if tensors is None else tensors,
+            self.graph if graph is None else graph,
+            self.grad_mode,
+            self.regions,
+        )
 
     def slots(self, thing: Thing) -> dict[str, Value]:
         """What is stored in the attributes and elements of a thing; never changed."""
@@ -186,16 +206,16 @@ class State:
     def tensor(self, thing: Thing) -> TensorFacts:
         """The facts of a tensor, or of an unknown thing taken for one."""
         facts = self.own(thing)
-        if self.graph.histories:
+        if facts.grad is not Grad.YES and self.graph.histories:
             for base in facts.bases:
                 history = self.graph.histories.get(base)
-                if history is not None and history.grad and facts.grad is not Grad.YES:
+                if history is not None and history.grad:
                     sure = history.grad is Grad.YES or facts.grad is Grad.NO
                     facts = replace(facts, grad=history.grad if sure else facts.grad | history.grad)
         return facts
 
     def roots(self, facts: TensorFacts) -> Sites:
-        """The operations that a tensor hangs on: not those of its base where a view was made without gradients."""
+        """The operations that a tensor hangs on; not those of its base for a view made without gradients."""
         if facts.made is not None and facts.made.creation is Creation.UNGRADED:
             return facts.nodes
         return self.graph.roots(facts.nodes, facts.bases)
@@ -208,7 +228,17 @@ class State:
             if isinstance(thing, Tensor) and thing.leaf:
                 return TensorFacts(Grad.YES, itself)
             if isinstance(thing, Opaque) and isinstance(thing.parent, Opaque):
-                return replace(self.own(thing.parent), storages=itself, family=itself)
+                held = self.own(thing.parent)
+                return TensorFacts(
+                    held.grad,
+                    itself,
+                    held.nodes,
+                    held.born,
+                    held.sources,
+                    held.parts,
+                    held.modules,
+                    held.leaf,
+                )
             facts = TensorFacts(Grad.UNKNOWN, itself, sources=itself)
         return facts
 

@@ -142,7 +142,7 @@ class Switches:
             walk = self._walk
             text = walk.text(node)
             bare = callee.value if isinstance(callee, cst.Name) else None
-            region = Region(walk.site(node), walk.site(callee), mode, text, dotted, bare, form)
+            region = Region(walk.read(node), walk.read(callee), mode, text, dotted, bare, form)
             self._regions[node] = region
         return region
 

@@ -119,7 +119,7 @@ class Targets:
     def _store_element(self, target: cst.Subscript, value: Value, *, augmented_already: bool = False) -> None:
         walk = self._walk
         base = self._values.evaluate(target.value)
-        slot, index = self._values.index(target)
+        slot, index = self._values.subscripts.index(target)
         self._places.log(value, target)
         written = frozenset(
             thing

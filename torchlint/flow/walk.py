@@ -87,7 +87,7 @@ class Records:
 class Call:
     """A function of the source that is being played where it is called."""
 
-    definition: Definition
+    definition: Definition | None  # None for a nested function
     unit: Unit  # the function's
     site: Site
     node: cst.Call
@@ -127,6 +127,7 @@ class Walk:
         self.turn = 0  # counts evaluations of expressions
         self.made: dict[Thing, int] = {}  # the turn in which a tensor was made last
         self.known_regions: list[Region] = []
+        self.bound: dict[cst.CSTNode, str] = {}  # the name that a value is bound to; "" for a statement alone
         self.refused: set[Site] = set()  # writes that torch refuses
         self.begins_graded = False  # a module's forward or constructor: gradients are on somewhere
         self._listener = listener
@@ -181,6 +182,13 @@ class Walk:
         if not self.rehearsing and self._listener is not None:
             self._listener(event)
 
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """The rounds of a loop are walked as one while this lasts."""
+        self.joining += 1
+        yield
+        self.joining -= 1
+
     def now(self) -> State:
         """The state, where the walk has made sure that a path arrives."""
         assert self.state is not None
@@ -205,10 +213,10 @@ class Walk:
         return site
 
     def read(self, node: cst.CSTNode) -> Site:
-        """The site of a node, in whatever round of a loop."""
-        outside, self.things.context = self.things.context, ()
-        site = self.site(node)
-        self.things.context = outside
+        """The site of a node, in whatever round of a loop and by whatever call it is reached."""
+        site = self._sites.get(node)
+        if site is None:
+            site = self._sites[node] = Site(self.played, node)
         return site
 
     def own(self, site: Site) -> Site:
@@ -237,7 +245,7 @@ class Walk:
         for name, value in call.bound.items():
             held = {part for item in value for part in (item, *self.now().tensor(item).storages)}
             if not wanted.isdisjoint(held):
-                argument = spelled(call.definition, name, call.node)
+                argument = spelled(call.definition, name, call.node) if call.definition is not None else None
                 if argument is not None:
                     return " ".join(call.site.unit.text(argument).split())
         return place

@@ -10,6 +10,7 @@ import libcst as cst
 from torchlint.flow.domain import Creation, Grad, GradMode
 from torchlint.flow.events import Escaped, LeafWritten, Site, ViewWritten
 from torchlint.flow.graph import NO_WRITES, Sites, Write
+from torchlint.flow.instead import instead
 from torchlint.flow.memory import leaves_spread, overlap, part
 from torchlint.flow.state import Made, TensorFacts
 from torchlint.flow.things import NOTHING, Opaque, Scalar, Tensor, Thing, Value
@@ -50,7 +51,7 @@ class Writing:
         for thing in tensors(target):
             state = walk.now()
             facts = state.tensor(thing)
-            write = Write(site, walk.place(thing, place), place)
+            write = Write(site, walk.place(thing, place), place, instead(walk, thing, node))
             tracks = tracked and not state.grad_mode.surely_off
             if tracks and self._refuses(thing, facts, write, certain=certain, recorded=recorded):
                 continue
@@ -59,7 +60,8 @@ class Writing:
             beside = None if certain else facts.nodes
             graph = state.graph.write(facts.storages, write, certain=sure, noticed=noticed, beside=beside)
             if facts.behind:
-                graph = graph.write(facts.behind, write, certain=sure, noticed=False)
+                counted = facts.storages if noticed else frozenset()
+                graph = graph.write(facts.behind, write, certain=sure, noticed=False, counted=counted)
                 self._note_hidden(facts.behind)
             walk.state = state.with_graph(graph)
             self._written(thing, facts, site)
@@ -189,8 +191,12 @@ class Writing:
         if outside:
             walk.tell(Escaped(outside, site, "is written in place outside"))
         # Something unknown may be an existing tensor that a stranger gave out in the region.
-        inside = walk.now().born - (facts.born if isinstance(thing, Tensor) else frozenset())
-        lives_on = not isinstance(thing, Tensor) or thing.holder is not None or path_of(thing) is not None
+        known = isinstance(thing, Tensor) and not facts.behind
+        inside = walk.now().born - (facts.born if known else frozenset())
+        held = (thing, *facts.behind)
+        lives_on = any(
+            not isinstance(one, Tensor) or one.holder is not None or path_of(one) is not None for one in held
+        )
         if inside and (lives_on or Grad.YES in facts.grad):
             walk.tell(Escaped(inside, site, "is an update of tensors that live on"))
         walk.records.updates |= lives_on and not walk.now().regions
@@ -266,7 +272,8 @@ class Writing:
         # `y *= y` saves the old value under the version that it then overwrites: the fault is its own.
         itself = (saved & written) if not saves_result else set()
         kept = (saved - written) | itself | (written if saves_result and sure else set())
-        graph = walk.now().graph.record(site, parents, kept if sure else (), self.live())
+        live = self.live() if walk.now().graph.nodes.get(site) is not None else frozenset()
+        graph = walk.now().graph.record(site, parents, kept if sure else (), live)
         if itself and sure:
             graph = graph.write(itself, Write(site, place, place), certain=True)
         graph = graph.rewrite(bases, site, grad, certain=len(bases) == 1)
@@ -281,12 +288,17 @@ class Writing:
         """The operations that tensors still at hand hang on."""
         state = self._walk.now()
         live: set[Site] = set()
-        held = [value for _, value in state.names.items()]
-        held.extend(value for _, _, value in state.stored())
-        for value in held:
-            for thing in value:
-                if isinstance(thing, Tensor | Opaque):
-                    live |= state.tensor(thing).nodes
+        seen: set[Thing] = set()
+        waiting = [thing for _, value in state.names.items() for thing in value]
+        while waiting:
+            thing = waiting.pop()
+            if thing in seen:
+                continue
+            seen.add(thing)
+            if isinstance(thing, Tensor | Opaque):
+                live |= state.own(thing).nodes
+            for value in state.slots(thing).values():
+                waiting.extend(value)
         return frozenset(live)
 
 

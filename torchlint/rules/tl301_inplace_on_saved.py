@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torchlint.diagnostic import Span
 from torchlint.flow.events import LeaveUnit, Site, StaleSave
-from torchlint.rules.base import WRITES, Group, Rule
+from torchlint.rules.base import WRITES, Change, Cure, Group, Rule
 
 
 class InplaceOnSaved(Rule):
@@ -39,10 +39,17 @@ class InplaceOnSaved(Rule):
             self.report(
                 written,
                 notes=((f"'{saved.text}' saves it for backward here", saved),),
+                cure=_cure(fault),
                 place=fault.place,
                 op=saved.text,
                 verb="will raise" if fault.certain else "may raise",
             )
+
+
+def _cure(fault: StaleSave) -> Cure | None:
+    if fault.instead is None:
+        return None
+    return Cure("compute a new tensor", (Change(*fault.instead),), safe=True)
 
 
 def _first_certain(item: tuple[tuple[Site, Site], StaleSave]) -> tuple[bool, Span, str]:

@@ -19,6 +19,7 @@ from torchlint.prove.fingerprint import fingerprint
 from torchlint.prove.observations import Kind, Observation, Remark, Site
 from torchlint.prove.observers.calls import Call, CallWatch, Observer
 from torchlint.prove.observers.frames import Program
+from torchlint.prove.observers.shared import memory_of, version_of
 
 _POLLED = 1 << 16
 """Bytes of saved tensors up to which they are compared after each line: it costs a fingerprint of each."""
@@ -44,6 +45,8 @@ class Save:
     """What was saved, where it is to be repaired."""
     written: Site | None = None
     """The first call since then that wrote the memory."""
+    callers: tuple[Site, ...] = ()
+    """The lines that had called the function in which it was written."""
 
     def __del__(self) -> None:
         self.gone()
@@ -82,7 +85,7 @@ class SavedMemory:
 
     def held(self, tensor: torch.Tensor) -> Callable[[], None]:
         """One more save of this memory; call what is returned when the save is gone."""
-        memory = _memory(tensor)
+        memory = memory_of(tensor)
         if memory is None:
             return _nothing
         count, size = self._held.get(memory, (0, tensor.untyped_storage().nbytes()))
@@ -124,7 +127,7 @@ class SavedTensors(Observer):
         return torch.autograd.graph.saved_tensors_hooks(self._pack, self._unpack)
 
     def before(self, call: Call) -> None:
-        self._before.append([(_version(tensor), _memory(tensor)) for tensor in call.tensors])
+        self._before.append([(version_of(tensor), memory_of(tensor)) for tensor in call.tensors])
 
     def after(self, call: Call) -> None:
         for save in self._fresh:  # batch_norm saves statistics, and then writes them itself
@@ -134,7 +137,7 @@ class SavedTensors(Observer):
         before = self._before.pop()
         for tensor, (version, memory) in zip(call.tensors, before, strict=True):
             # What is fused (`_fused_adam_`) writes without moving a version; set_ gives another memory.
-            if _version(tensor) != version or call.name.endswith("_"):
+            if version_of(tensor) != version or call.name.endswith("_"):
                 self._wrote(memory, call.site)
 
     def failed(self, call: Call, error: Exception) -> None:
@@ -167,10 +170,10 @@ class SavedTensors(Observer):
             operation = f"'{running[-1].name}'" if running else "an operation"
             values = None if running else _values(alias)
             gone = self.memory.held(alias)
-            save = Save(alias, _version(alias) or 0, site, operation, values, gone)
+            save = Save(alias, version_of(alias) or 0, site, operation, values, gone)
             if running:
                 self._fresh.append(save)
-            self._alive[_memory(alias)].add(save)
+            self._alive[memory_of(alias)].add(save)
         return save
 
     def _unpack(self, save: Save | torch.Tensor) -> torch.Tensor:
@@ -195,38 +198,26 @@ class SavedTensors(Observer):
         for saves in self._alive.values():
             for save in saves:
                 if save.written is None and not save.is_stale and save.is_changed:
-                    save.written = site
+                    save.written, save.callers = site, self.program.callers()
 
     def _wrote(self, memory: int | None, site: Site) -> None:
         for save in self._alive.get(memory, ()):
             if save.written is None and (save.is_stale or save.is_changed):
-                save.written = site
+                save.written, save.callers = site, self.program.callers()
                 if save.is_stale:
                     key = site, save.site, True
                     fault = self._faults.setdefault(key, _Fault(save.site, save.operation))
                     fault.times += 1
-                    fault.callers = self.program.callers()
+                    fault.callers = save.callers
 
     def _met(self, save: Save, here: Site, *, noticed: bool) -> None:
         key = save.written or save.site, save.site, noticed
-        fault = self._faults.setdefault(key, _Fault(save.site, save.operation, times=1))
+        fault = self._faults.setdefault(key, _Fault(save.site, save.operation, times=1, callers=save.callers))
         fault.met, fault.noticed = here, noticed
 
 
 def _nothing() -> None:
     """What has no memory of its own holds none."""
-
-
-def _version(tensor: torch.Tensor) -> int | None:
-    return None if tensor.is_inference() else tensor._version
-
-
-def _memory(tensor: torch.Tensor) -> int | None:
-    """What tensors over the same memory have in common; None for what has no memory of its own (sparse)."""
-    try:
-        return int(tensor.untyped_storage()._cdata)
-    except (NotImplementedError, RuntimeError):
-        return None
 
 
 def _values(tensor: torch.Tensor) -> str | None:

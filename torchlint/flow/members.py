@@ -1,0 +1,176 @@
+"""What modules and other objects hold where nobody in sight has stored it: as their classes declare it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from torchlint.flow.domain import Grad
+from torchlint.flow.state import TensorFacts
+from torchlint.flow.things import Instance, Module, Opaque, Optimizer, Tensor, Thing, Value
+from torchlint.flow.walk import path_of
+from torchlint.names import canonical
+from torchlint.skeleton import Construct
+from torchlint.tables.effects import effect
+
+if TYPE_CHECKING:
+    from torchlint.flow.places import Places
+    from torchlint.flow.walk import Walk
+
+# Methods that only a module has, so that calling one on an attribute shows what the attribute is.
+_MODULE_METHODS = frozenset(("eval", "train", "parameters", "named_parameters", "modules", "children"))
+
+
+class Members:
+    """What things hold in one walk."""
+
+    def __init__(self, walk: Walk, places: Places) -> None:
+        self._walk = walk
+        self._places = places
+
+    def parameters(self, module: Thing) -> Tensor:
+        """What stands for each parameter of a module: it lies in the storages of all that are known."""
+        walk = self._walk
+        place = f"{module.place}.parameters()"
+        every = walk.things.make(
+            Tensor, (module.key, "parameter"), place, leaf=True, holder=module, every=True
+        )
+        storages = {every}
+        if isinstance(module, Module):
+            savers = walk.now().graph.savers
+            storages |= {
+                storage
+                for storage, _ in savers.items()
+                if isinstance(storage, Tensor)
+                and storage.leaf
+                and storage.holder is not None
+                and walk.holds(module, storage.holder)
+            }
+        facts = TensorFacts(Grad.YES, frozenset(storages), family=frozenset((every,)))
+        walk.state = walk.now().with_tensor(every, facts)
+        return every
+
+    def child(self, parent: Thing, slot: str) -> Thing:
+        """What an attribute (".x") or element ("[0]") of a thing holds where nobody has stored anything."""
+        walk = self._walk
+        path = path_of(parent)
+        key: object = ("entry", (*path, slot)) if path is not None else (parent.key, slot)
+        name = slot[1:] if slot[0] == "." else slot
+        place = f"{parent.place}{slot}" if parent.place else name
+        owner = parent.cls if isinstance(parent, Module | Instance) else None
+        if owner is not None and slot[0] == ".":
+            known = self._declared(parent, owner, name, key, place)
+            if known is not None:
+                return known
+        foreign = isinstance(parent, Module) and walk.file.classes.outline(parent.cls) is None
+        if foreign and name in ("weight", "bias"):
+            return walk.things.make(Tensor, key, place, leaf=True, holder=parent)
+        if isinstance(parent, Module) and (slot[0] == "[" or name == "module"):
+            return walk.module(key, place, parent=parent)
+        thing = walk.opaque(key, place, parent)
+        if (
+            isinstance(thing, Opaque)
+            and key in walk.evidence.graphs
+            and walk.now().tensors.get(thing) is None
+        ):
+            grad = Grad.NO if walk.now().grad_mode.surely_off else Grad.YES
+            facts = replace(walk.now().tensor(thing), grad=grad)
+            walk.state = walk.now().with_tensor(thing, facts)
+        return thing
+
+    def bound_outside(self, name: str, construct: Construct) -> Thing:
+        """What the module level binds a name to once, seen from a function: a module or an optimizer."""
+        walk = self._walk
+        key = ("entry", (f"::{name}",))
+        built = self._built(construct, key, name)
+        if built is not None:
+            return built
+        dotted = canonical(walk.file.imports.resolve(construct.callee) or construct.callee)
+        known = effect(dotted)
+        if known is None or known.kind != "optimizer":
+            return self._places.entry((f"::{name}",), name)
+        fused = dict(construct.keywords).get("fused") is True
+        optimizer = walk.things.make(Optimizer, key, name, fused, fused=fused)
+        if walk.now().heap.get(optimizer) is None:
+            held: set[Thing] = set()
+            for item in construct.arguments[:1]:
+                if isinstance(item, Construct) and item.callee.endswith(".parameters"):
+                    held |= {
+                        self.parameters(one)
+                        for one in self._places.name(item.callee.removesuffix(".parameters"))
+                    }
+            walk.state = walk.now().with_slots(optimizer, {"[*]": frozenset(held)})
+        return optimizer
+
+    def _built(
+        self,
+        construct: Construct,
+        key: tuple[object, tuple[str, ...]] | object,
+        place: str,
+        *,
+        parent: Thing | None = None,
+        owned: bool = False,
+    ) -> Module | None:
+        """The module that a constructor call in sight makes, with the layers of a Sequential."""
+        walk = self._walk
+        made = walk.file.classes.made(construct)
+        if made is None:
+            return None
+        thing = walk.things.make(
+            Module,
+            key,
+            place,
+            cls=made.cls,
+            sensitivity=made.sensitivity,
+            parent=parent,
+            owned=owned,
+            parameters=made.parameters,
+            layer=made.layer,
+            inplace=made.inplace,
+            statistics=made.statistics,
+        )
+        if made.cls == "torch.nn.Sequential" and walk.now().heap.get(thing) is None:
+            children: dict[str, Value] = {}
+            path = path_of(thing)
+            for number, item in enumerate(construct.arguments):
+                slot = f"[{number}]"
+                inner: object = ("entry", (*path, slot)) if path is not None else (key, slot)
+                built = isinstance(item, Construct) and self._built(
+                    item, inner, f"{place}{slot}", parent=thing, owned=owned
+                )
+                if not built:
+                    return thing
+                children[slot] = frozenset((built,))
+            walk.state = walk.now().with_slots(thing, children)
+        return thing
+
+    def _declared(self, parent: Thing, owner: str, name: str, key: object, place: str) -> Thing | None:
+        """The attribute as the class of this source declares it."""
+        walk = self._walk
+        classes = walk.file.classes
+        owned = isinstance(parent, Module) and parent.owned
+        values = classes.attribute(owner, name)
+        for value in values:
+            if not isinstance(value, Construct):
+                continue
+            built = self._built(value, key, place, parent=parent, owned=owned)
+            if built is not None:
+                return built
+            dotted = walk.file.imports.resolve(value.callee) or value.callee
+            if canonical(dotted) == "torch.nn.parameter.Parameter":
+                if any(isinstance(other, tuple) for other in values):
+                    return None  # elsewhere a list or dict of parameters
+                if False in (*value.arguments[1:2], dict(value.keywords).get("requires_grad")):
+                    return walk.opaque(key, place, parent)
+                return walk.things.make(Tensor, key, place, leaf=True, holder=parent)
+        if any(name in outline.buffers for outline in classes.lineage(owner)):
+            buffer = walk.things.make(Tensor, key, place, holder=parent)
+            if walk.now().tensors.get(buffer) is None:
+                facts = TensorFacts(Grad.NO, frozenset((buffer,)))
+                walk.state = walk.now().with_tensor(buffer, facts)
+            return buffer
+        uses = classes.uses(owner, name)
+        is_layer = isinstance(parent, Module) and "()" in uses and classes.method(owner, name) is None
+        if is_layer or uses & _MODULE_METHODS:
+            return walk.module(key, place, parent=parent, owned=owned)
+        return None

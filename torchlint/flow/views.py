@@ -1,0 +1,76 @@
+"""What is known of a view: how it was made, which memory it shares and which part of it it shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import libcst as cst
+
+from torchlint.flow.arguments import Arguments
+from torchlint.flow.domain import Creation
+from torchlint.flow.memory import leaves_spread, part, spreads, stays_spread, turned
+from torchlint.flow.state import Made
+from torchlint.flow.things import Thing, Value, constant_of
+from torchlint.flow.walk import Walk, tensors
+from torchlint.tables import Op, Result, View
+
+
+class Views:
+    """The views that one walk makes."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+
+    def memory(self, value: Value) -> frozenset[Thing]:
+        """The storages whose memory something shares that is made of a tensor behind its version."""
+        facts = [self._walk.now().tensor(thing) for thing in tensors(value)]
+        return frozenset().union(*(item.storages | item.behind for item in facts))
+
+    def mark(
+        self,
+        value: Value,
+        op: Op,
+        views: list[Thing],
+        first: Value,
+        arguments: Arguments,
+        node: cst.CSTNode,
+    ) -> None:
+        """Note what a view must not be written for, and what memory a result shares, and how."""
+        walk = self._walk
+        state = walk.now()
+        sources = [state.tensor(thing) for thing in tensors(first)]
+        behind: frozenset[Thing] = frozenset()
+        if op.result is Result.CUT and op.view is View.UNTRACKED:
+            behind = self.memory(first)
+        elif views or op.result is Result.CUT:
+            behind = frozenset().union(*(item.behind for item in sources))
+        made = None
+        if views and op.result is not Result.CUT:
+            made = sources[0].made if len(sources) == 1 else None
+            creation = None
+            if made is not None:
+                creation = made.creation
+            elif op.view is View.MULTI:
+                creation = Creation.PIECE
+            elif state.grad_mode.surely_off:
+                creation = Creation.UNGRADED
+            if creation is not None:
+                storages = frozenset().union(*(item.storages for item in sources))
+                site = walk.site(node) if made is None else made.site
+                made = Made(creation, site, state.graph.writes(storages))
+        if not (views or behind):
+            return
+        window, spread = None, None
+        if len(sources) == 1:
+            (source,) = sources
+            wanted = tuple(constant_of(size) for size in arguments.positional[1:])
+            window = turned(source.window, op.name, wanted)
+            if spreads(op.name, source.sizes, wanted):
+                spread = walk.site(node)
+            elif stays_spread(op.name) or (isinstance(node, cst.Subscript) and leaves_spread(node)):
+                spread = source.spread
+            if isinstance(node, cst.Subscript) and op.name == "getitem":
+                window = part(source.window, node)
+        for thing in value:
+            facts = replace(walk.now().tensor(thing), made=made, behind=behind, window=window, spread=spread)
+            walk.state = walk.now().with_tensor(thing, facts)
