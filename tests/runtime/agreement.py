@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 import sys
 import warnings
-from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from enum import Enum
 from itertools import count
 from types import CodeType, FrameType, TracebackType
-from typing import Any
 
 import torch
+from following import FILE, Place, Watch, named
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
@@ -25,8 +24,6 @@ import torchlint
 from torchlint.config import Config
 from torchlint.diagnostic import Diagnostic
 from torchlint.rules import RULES
-
-FILE = "<generated>"
 
 
 class Verdict(Enum):
@@ -74,8 +71,6 @@ _ORDER = (*_AT_WRITE, Verdict.INPLACE, Verdict.SILENT)
 """Which one ends a program first."""
 
 Lines = frozenset[int]
-Place = tuple[int, ...]
-"""A line of the program, and those that called it: any of them may stand for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,115 +111,6 @@ class Judgement:
         return self.agrees and not self.missed and not self.false
 
 
-@dataclass(eq=False, slots=True)
-class _Save:
-    """A tensor that an operation saved; `tensor` shares its memory and version counter."""
-
-    tensor: torch.Tensor
-    number: int
-    version: int
-    seen: int
-    values: bytes | None = None
-    written: list[Place] = field(default_factory=list)
-    changed: list[Place] = field(default_factory=list)
-    """Writes that did not move the version."""
-    met: bool = False
-    stale: bool = False
-    """Whether backward met it with another version than it was saved with."""
-
-
-class _Watch:
-    """Follows a run line by line, and notes which lines wrote what was saved."""
-
-    def __init__(self, *, names: bool = False) -> None:
-        """With `names` the writes of all tensors that have a name are noted too."""
-        self.saves: list[_Save] = []
-        self._packed = 0
-        self.ran: set[int] = set()
-        self.written: dict[torch.Tensor, set[int]] = {}
-        """The lines that wrote the tensors that had a name."""
-        self.first: list[_Save] | None = None
-        """What the first backward that torch refuses met; None before it."""
-        self._frame: FrameType | None = None
-        self._line = 0
-        self._raised = False
-        self._names = names
-        self._versions: dict[torch.Tensor, int] = {}
-
-    @contextmanager
-    def following(self) -> Iterator[None]:
-        """Watch what is saved and written in here."""
-        before = sys.gettrace()
-        with saved_tensors_hooks(self._pack, self._unpack):
-            sys.settrace(self._trace)
-            try:
-                yield
-            finally:
-                sys.settrace(before)
-                self._settle()
-
-    def _trace(self, frame: FrameType, event: str, arg: object) -> Any:
-        if frame.f_code.co_filename != FILE:
-            return None
-        if event == "exception":
-            self._raised = True
-            self.ran.discard(frame.f_lineno)  # of a call, which has not come to its end
-        elif event == "line":
-            self._settle()
-            self._frame, self._line = frame, frame.f_lineno
-        elif event == "return":
-            self._settle()
-            caller = _ours(frame.f_back)
-            if caller is not None:
-                self._frame, self._line = caller, caller.f_lineno
-        return self._trace
-
-    def _settle(self) -> None:
-        """Lay what was written since the last event at the door of the line that ran."""
-        place: Place = ()
-        for save in self.saves:
-            version, values = save.tensor._version, save.tensor.numpy().tobytes()
-            if save.values is None:  # batch_norm saves its statistics, and then writes them itself
-                save.values = values
-            if version != save.seen or values != save.values:
-                place = place or self._place()
-                (save.written if version != save.seen else save.changed).append(place)
-                save.seen, save.values = version, values
-        for tensor in _named(self._frame) if self._names and self._frame else ():
-            if tensor._version != self._versions.setdefault(tensor, tensor._version):
-                self.written.setdefault(tensor, set()).update(place or self._place())
-                self._versions[tensor] = tensor._version
-        if self.first is None:
-            if not self._raised:
-                self.ran.add(self._line)
-            self.first = [save for save in self.saves if save.stale] or None
-
-    def _place(self) -> Place:
-        lines = [self._line]
-        frame = self._frame and _ours(self._frame.f_back)
-        while frame is not None:
-            lines.append(frame.f_lineno)
-            frame = _ours(frame.f_back)
-        return tuple(lines)
-
-    def _pack(self, tensor: torch.Tensor) -> _Save | torch.Tensor:
-        self._packed += 1
-        try:
-            alias = tensor.detach()
-        except RuntimeError:  # a piece whose base was written: torch itself will refuse it
-            return tensor
-        save = _Save(alias, self._packed, alias._version, alias._version)
-        self.saves.append(save)
-        return save
-
-    def _unpack(self, save: _Save | torch.Tensor) -> torch.Tensor:
-        if isinstance(save, torch.Tensor):
-            return save
-        save.met = True
-        save.stale = save.tensor._version != save.version
-        return save.tensor
-
-
 def observe(text: str) -> Seen:
     """Run a program under torch and say what it did; nothing that it raises is let through."""
     code = compile(text, FILE, "exec")
@@ -233,7 +119,7 @@ def observe(text: str) -> Seen:
     if verdict is Verdict.OTHER:
         return Seen(verdict, error=repr(error))
     late = _BASE_WRITTEN in str(error)
-    watch = _Watch(names=late)
+    watch = Watch(names=late)
     again = _run(code, watch.following())
     stale = {(Verdict.INPLACE, place) for save in watch.saves if save.stale for place in save.written}
     silent = {(Verdict.SILENT, place) for save in watch.saves if save.met for place in save.changed}
@@ -244,7 +130,7 @@ def observe(text: str) -> Seen:
     if verdict in _AT_WRITE:
         if late and again is not None:  # raised where a view is used: the write of its base is as guilty
             words = set(re.findall(r"\w+", text.splitlines()[place[0] - 1]))
-            used = _named(_traces(again)[0].tb_frame, words)
+            used = named(_traces(again)[0].tb_frame, words)
             place += tuple(sorted(line for one in used for line in watch.written.get(one, ())))
         return Seen(verdict, frozenset((place,)), frozenset(((verdict, place),)), str(error), ran)
     if verdict is Verdict.INPLACE:
@@ -350,16 +236,6 @@ def _traces(error: Exception) -> list[TracebackType]:
     return found
 
 
-def _named(frame: FrameType, words: Collection[str] | None = None) -> list[torch.Tensor]:
-    """The tensors that have a name there, or one of these names."""
-    names = frame.f_globals | frame.f_locals
-    return [
-        one
-        for name, one in names.items()
-        if isinstance(one, torch.Tensor) and (words is None or name in words)
-    ]
-
-
 def _gradients(code: CodeType, *, safe: bool = False, but: int = 0) -> list[bytes]:
     """All gradients that a program leaves; with `safe` operations save copies, which no write reaches.
 
@@ -396,10 +272,3 @@ def _gradients(code: CodeType, *, safe: bool = False, but: int = 0) -> list[byte
 
 def _itself(tensor: torch.Tensor) -> torch.Tensor:
     return tensor
-
-
-def _ours(frame: FrameType | None) -> FrameType | None:
-    """The innermost frame of the program, from this one outwards."""
-    while frame is not None and frame.f_code.co_filename != FILE:
-        frame = frame.f_back
-    return frame

@@ -50,6 +50,8 @@ _LEAVES = (
     "nn.Parameter(torch.randn({0}))",
     "torch.randn({0}).requires_grad_()",
 )
+_SAVING = ("reads", "views", "operands", "writes", "layers")
+"""The sections of statements that save operands or results."""
 _ALIASING = ("views", "pieces", "overlaps", "behind", "arrays", "lists", "attributes", "aliases")
 """The sections in which a result may share memory with what is read."""
 
@@ -229,7 +231,27 @@ class _Generator:
             statement = self._filled(form)
             if statement is not None and statement.is_clear(self._scope):
                 statement.happen(self._scope)
-                return statement.text
+                return statement.text + self._write_behind(statement)
+
+    def _write_behind(self, statement: _Statement) -> str:
+        """Often, a plain write to what the statement took or gave: only that shows what was saved."""
+        if statement.form.section not in _SAVING or self._chance.random() > 0.3:
+            return ""
+        names = [
+            name
+            for name in sorted(statement.read | statement.bound.keys())
+            if (variable := self._scope.names.get(name)) is not None
+            and variable.shape in ("m", "v", "r")
+            and (variable.origin in ("computed", "data") or not self._scope.grad)
+        ]
+        if not names:
+            return ""
+        name = self._chance.choice(names)
+        form = Form("writes", "{t!}.mul_({k})")
+        text = f"{name}.mul_({self._chance.uniform(0.1, 2):.3f})"
+        write = _Statement(form, text, {}, frozenset((name,)), frozenset((name,)))
+        write.happen(self._scope)
+        return f"\n{text}"
 
     def _suits(self, form: Form) -> bool:
         """Whether the scope has a list, dict or array where the form asks for one."""

@@ -7,7 +7,7 @@ operation that saved; a version counter would have to be joined, a pair need not
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from torchlint.flow.domain import Grad
 from torchlint.flow.events import Site
@@ -26,12 +26,20 @@ class Node:
     saved: frozenset[Storage]
     certain: bool = True  # False where only some paths came by
     unwatched: frozenset[Storage] = frozenset()  # saved without their version
+    # The turns in which it was recorded for the first and the last time; a loop is stable without them.
+    first: int = field(default=0, compare=False)
+    last: int = field(default=0, compare=False)
 
     def join(self, other: Node) -> Node:
         """What either may be."""
-        certain = self.certain and other.certain and self.saved == other.saved
-        unwatched = self.unwatched & other.unwatched
-        return Node(self.parents | other.parents, self.saved | other.saved, certain, unwatched)
+        return Node(
+            self.parents | other.parents,
+            self.saved | other.saved,
+            self.certain and other.certain and self.saved == other.saved,
+            self.unwatched & other.unwatched,
+            min(self.first, other.first),
+            max(self.last, other.last),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,7 @@ class Graph:
     stale: PersistentMap[tuple[Site, Storage], tuple[Stale, ...]]
     latest: PersistentMap[Storage, frozenset[Write]]  # what moved the version of a storage last
     histories: PersistentMap[Thing, History]  # of bases that in-place operations were recorded for
+    turn: int = field(default=0, compare=False)  # counts what is recorded
 
     @classmethod
     def empty(cls) -> Graph:
@@ -94,6 +103,7 @@ class Graph:
             self.stale.join(other.stale, _join_stale, lambda _, stale: _uncertain(stale)),
             self.latest.join(other.latest, _union_of_writes),
             self.histories.join(other.histories, History.join, lambda _, one: one.join(_UNWRITTEN)),
+            max(self.turn, other.turn),
         )
 
     def record(
@@ -111,11 +121,13 @@ class Graph:
         can still be reached: from `live` things or as its own ancestor.
         """
         storages = frozenset(saved)
-        node = Node(parents, storages, unwatched=unwatched)
-        stale = self.stale
+        turn = self.turn + 1
         old = self.nodes.get(site)
+        first = turn if old is None else old.first
+        node = Node(parents, storages, unwatched=unwatched, first=first, last=turn)
+        stale = self.stale
         if old is not None:
-            if self._reaches(parents | live, site):
+            if self._reaches(parents | live, site, old.first):
                 node = replace(node.join(old), certain=True)
             else:
                 for storage in old.saved:
@@ -126,7 +138,8 @@ class Graph:
             known = savers.get(storage) or frozenset()
             if site not in known:
                 savers = savers.set(storage, known | {site})
-        return replace(self, nodes=self.nodes.set(site, node), savers=savers, stale=stale)
+        nodes = self.nodes.set(site, node)
+        return Graph(nodes, savers, stale, self.latest, self.histories, turn)
 
     def write(
         self,
@@ -207,11 +220,12 @@ class Graph:
         """The operations that a tensor hangs on: its own and the in-place ones of its bases."""
         return nodes.union(*((self.histories.get(base) or _NO_HISTORY).nodes for base in bases))
 
-    def _reaches(self, roots: Sites, wanted: Site) -> bool:
+    def _reaches(self, roots: Sites, wanted: Site, first: int) -> bool:
+        """Whether an operation lies behind these; what was recorded before its `first` turn is left out."""
         seen, stack = set(roots), list(roots)
         while wanted not in seen and stack:
             node = self.nodes.get(stack.pop())
-            if node is not None:
+            if node is not None and node.last > first:
                 new = node.parents - seen
                 seen |= new
                 stack.extend(new)

@@ -24,8 +24,11 @@ _TIGHT = (cst.Name, cst.Attribute, cst.Call, cst.Subscript, cst.Integer, cst.Flo
 
 def instead(walk: Walk, thing: Thing, node: cst.CSTNode) -> tuple[Site, str] | None:
     """The site to replace and the text for it; None where somebody else may be meant to see the write."""
+    state = walk.now()
+    if not any(state.graph.savers.get(storage) for storage in state.tensor(thing).storages):
+        return None
     # Without gradients a new tensor would have no graph, and the one that is written keeps its own.
-    if walk.rehearsing or walk.calls or walk.now().grad_mode & GradMode.OFF:
+    if walk.rehearsing or walk.calls or state.grad_mode & GradMode.OFF:
         return None
     found = _rewritten(walk, node)
     if found is None:

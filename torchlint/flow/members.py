@@ -63,7 +63,8 @@ class Members:
             if known is not None:
                 return known
         foreign = isinstance(parent, Module) and walk.file.classes.outline(parent.cls) is None
-        if foreign and name in ("weight", "bias"):
+        saved = parent.layer.saves_state if isinstance(parent, Module) and parent.layer is not None else ()
+        if foreign and (name in ("weight", "bias") or any(item.arg == name for item in saved)):
             return walk.things.make(Tensor, key, place, leaf=True, holder=parent)
         if isinstance(parent, Module) and (slot[0] == "[" or name == "module"):
             return walk.module(key, place, parent=parent)

@@ -62,12 +62,14 @@ def spreads(name: str, sizes: tuple[object, ...] | None, wanted: tuple[object, .
     """Whether an operation repeats elements without copying them; `wanted` is -1 where a size stays."""
     if name not in _SPREADING:
         return False
-    known = sizes or ()
-    added = len(wanted) - len(known)
-    if added < 0:
-        return True
-    old = (1,) * added + known
-    return not wanted or any(new not in (-1, 1, size) for new, size in zip(wanted, old, strict=True))
+    if sizes is None:  # a number is mostly another one than was there before
+        return any(isinstance(new, int) and new not in (-1, 1) for new in wanted)
+    added = len(wanted) - len(sizes)
+    old = (1,) * added + sizes
+    return added >= 0 and any(
+        new not in (-1, size) and (isinstance(new, int) or size == 1)
+        for new, size in zip(wanted, old, strict=True)
+    )
 
 
 def stays_spread(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import libcst as cst
@@ -10,7 +11,7 @@ from torchlint.flow.arguments import Arguments
 from torchlint.flow.domain import Creation
 from torchlint.flow.memory import leaves_spread, part, spreads, stays_spread, turned
 from torchlint.flow.state import Made
-from torchlint.flow.things import Thing, Value, constant_of
+from torchlint.flow.things import Container, Tensor, Thing, Value, constant_of
 from torchlint.flow.walk import Walk, tensors
 from torchlint.tables import Op, Result, View
 
@@ -25,6 +26,21 @@ class Views:
         """The storages whose memory something shares that is made of a tensor behind its version."""
         facts = [self._walk.now().tensor(thing) for thing in tensors(value)]
         return frozenset().union(*(item.storages | item.behind for item in facts))
+
+    def _sizes(self, values: Iterable[Value]) -> tuple[object, ...]:
+        """Sizes as literals, None where they are none; of a list its elements, of a tensor its own."""
+        sizes: list[object] = []
+        for value in values:
+            for thing in value:
+                if isinstance(thing, Container):
+                    slots = self._walk.now().slots(thing)
+                    sizes.extend(constant_of(held) for slot, held in slots.items() if slot[1:-1].isdigit())
+                elif isinstance(thing, Tensor):
+                    # `x.expand_as(y)` is written for a larger y.
+                    sizes.extend(self._walk.now().tensor(thing).sizes or (2,))
+                else:
+                    sizes.append(constant_of(value))
+        return tuple(sizes)
 
     def mark(
         self,
@@ -63,7 +79,7 @@ class Views:
         window, spread = None, None
         if len(sources) == 1:
             (source,) = sources
-            wanted = tuple(constant_of(size) for size in arguments.positional[1:])
+            wanted = self._sizes(arguments.positional[1:])
             window = turned(source.window, op.name, wanted)
             if spreads(op.name, source.sizes, wanted):
                 spread = walk.site(node)
