@@ -106,7 +106,8 @@ class Displays:
             if isinstance(element, cst.StarredElement):
                 value, slot = self._values.element(value, element), "[*]"
             if self._walk.state is not None:
-                self._walk.state = self._walk.now().with_slot(made, slot, value)
+                held = self._walk.now().slots(made).get(slot, NOTHING)
+                self._walk.state = self._walk.now().with_slot(made, slot, held | value)
         return frozenset((made,))
 
     def dict(self, node: cst.Dict) -> Value:

@@ -70,9 +70,10 @@ class Effects:
                 return self._ungraded(name, arguments, node)
             case "optimizer":
                 fused = arguments.constant("fused") is True
-                made = walk.things.make(Optimizer, (node, "optimizer"), "", fused, fused=fused)
-                walk.state = walk.now().with_slot(made, "[*]", first)
-                return frozenset((made,))
+                optimizer = walk.things.make(Optimizer, (node, "optimizer"), "", fused, fused=fused)
+                parameters = arguments.get("params", 0) or NOTHING
+                walk.state = walk.now().with_slots(optimizer, {"[*]": parameters})
+                return frozenset((optimizer,))
             case "parameter":
                 return self._parameter(first, arguments, node)
             case "data":
@@ -257,14 +258,14 @@ class Effects:
             if not arguments.positional:
                 return frozenset((listed,))
             element = self._values.element(arguments.positional[0], node)
-        elif detail == "map":
+        elif detail in ("map", "filter"):
             inner = (
                 self._values.element(arguments.positional[1], node)
                 if len(arguments.positional) > 1
                 else NOTHING
             )
             self._calls.invoke(arguments.positional[0], Arguments((inner,)), node)
-            element = walk.unknown(node, role="mapped")
+            element = inner if detail == "filter" else walk.unknown(node, role="mapped")
         else:
             values = [self._values.element(value, node) for value in arguments.positional]
             if detail == "enumerate":
