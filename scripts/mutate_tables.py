@@ -5,8 +5,9 @@
 A mutant is one cell of one row, changed in memory into what might have been true. Rows are drawn from those
 that the programs of tests/runtime/test_generated_run.py use. A mutant is noticed when torchlint, reading with
 it, agrees with torch about some program where it did not, or the other way round; torch runs once, and only
-programs in which the row was looked up are read again. Some mutants cannot be noticed, because the cell says
-the same of every argument that a program can hand over. Exit code: 0, 1 when a mutant goes unnoticed.
+programs in which the row was looked up are read again. Cells that mean nothing are left alone: what a fresh
+tensor is a view of, what is saved of an argument that is a number in every call, what nn.init writes under its
+no_grad, what a container says of the layers in it. Exit code: 0, 1 when a mutant goes unnoticed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "runtime"))
 
@@ -30,11 +31,11 @@ from agreement import Seen, judge, observe, read
 from generated import program
 from test_generated_run import PROGRAMS, SEED
 
-from torchlint.tables import effects, modules, ops, rows
+from torchlint.tables import Given, modules, ops, rows
+from torchlint.tables.effects import effect
 
 if TYPE_CHECKING:
     from torchlint.tables import Argument, Layer, Op
-    from torchlint.tables.effects import Effect
 
 TABLES = Path(rows.__file__).parent
 RESULTS = {
@@ -43,9 +44,8 @@ RESULTS = {
     "fresh": ("graph",),
     "cut": ("graph", "plain"),
     "number": ("graph",),
-    "array": ("number",),
     "mixed:0": ("mixed:*",),
-    "mixed:*": ("mixed:0", "plain"),
+    "mixed:*": ("plain",),
 }
 """What a cell says -> what it might say wrongly; so for VIEWS and WORDS."""
 VIEWS = {
@@ -57,9 +57,6 @@ VIEWS = {
     "untracked": ("-", "view"),
 }
 WORDS = {"yes": ("no",), "no": ("yes",), "sometimes": ("yes", "no")}
-ASIDE = frozenset(("forward", "loader", "log", "metadata", "meter", "mode", "read", "super", "text"))
-"""Effects that say nothing of what is written in place."""
-
 Judged = tuple[bool, bool] | None
 """Whether torchlint agrees on the verdict, and on all lines; None where it fails to read the program."""
 
@@ -83,6 +80,8 @@ class Known:
     looked_up: frozenset[tuple[str, str]]
     """Tables and names of rows."""
     used: frozenset[Use]
+    tensors: dict[Use, frozenset[str]]
+    """The arguments that are tensors in some call, or may hold some."""
 
     @classmethod
     def of(cls, number: int) -> Known:
@@ -92,7 +91,8 @@ class Known:
         lookups = Lookups()
         with lookups.noted():
             found = judged(text, seen)
-        return cls(text, seen, found, frozenset(lookups.looked_up), frozenset(lookups.used))
+        looked_up, used = frozenset(lookups.looked_up), frozenset(lookups.used)
+        return cls(text, seen, found, looked_up, used, lookups.tensors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +133,12 @@ class Lookups:
 
     looked_up: set[tuple[str, str]] = field(default_factory=set)
     used: set[Use] = field(default_factory=set)
+    tensors: dict[Use, frozenset[str]] = field(default_factory=dict)
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
         """Note what is asked of the tables while this lasts."""
         find, choose, layer = ops._op, ops.Op.form, modules._module
-        effect_rows = _NotingRows(effects._rows(), self)
 
         def noting_find(name: str) -> Op | None:
             found = find(name)
@@ -154,7 +154,11 @@ class Lookups:
         ) -> Op:
             chosen = choose(op, positional, keywords, method=method)
             form = next((condition for condition, one in op.forms if one is chosen), "-")
-            self.used.add(_use_of(op)._replace(form=form))
+            use = _use_of(op)._replace(form=form)
+            self.used.add(use)
+            given = dict(zip(op.args, positional, strict=False)) | dict(keywords)
+            shown = {name for name, one in given.items() if one in (Given.TENSOR, Given.ANYTHING)}
+            self.tensors[use] = self.tensors.get(use, frozenset()) | shown
             return chosen
 
         def noting_layer(name: str) -> Layer | None:
@@ -163,33 +167,17 @@ class Lookups:
                 self.note(Use("modules", found.name))
             return found
 
-        effects.effect.cache_clear()
         with (
             _replaced(ops, "_op", noting_find),
             _replaced(ops.Op, "form", noting_choose),
             _replaced(modules, "_module", noting_layer),
-            _replaced(effects, "_rows", lambda: effect_rows),
         ):
             yield
-        effects.effect.cache_clear()
 
     def note(self, use: Use) -> None:
         """A row was looked up, and so used."""
         self.looked_up.add(use[:2])
         self.used.add(use)
-
-
-class _NotingRows(dict[str, "Effect"]):
-    """The rows of effects.tsv, telling which of them is found."""
-
-    def __init__(self, found: Mapping[str, Effect], lookups: Lookups) -> None:
-        super().__init__(found)
-        self._lookups = lookups
-
-    def get(self, name: str, default: Any = None) -> Any:
-        if name in self:
-            self._lookups.note(Use("effects", name))
-        return super().get(name, default)
 
 
 def judged(text: str, seen: Seen) -> Judged:
@@ -208,11 +196,15 @@ def noticed(task: tuple[Mutant, Sequence[Known]]) -> int:
         return sum(judged(one.text, one.seen) != one.judged for one in programs)
 
 
-def mutants(used: Iterable[Use], number: int, chance: random.Random) -> list[Mutant]:
-    """So many different mutants of used rows: first a row is drawn, then what is wrong in it."""
+def mutants(programs: Iterable[Known], number: int, chance: random.Random) -> list[Mutant]:
+    """So many different mutants of rows that are used: first a row is drawn, then what is wrong in it."""
+    tensors: dict[Use, frozenset[str]] = {}
+    for one in programs:
+        for use in one.used:
+            tensors[use] = tensors.get(use, frozenset()) | one.tensors.get(use, frozenset())
     possible: dict[tuple[str, str, str], dict[Mutant, None]] = {}
-    for use in sorted(used):
-        possible.setdefault(use[:3], {}).update(dict.fromkeys(wrong(use)))
+    for use, given in sorted(tensors.items()):
+        possible.setdefault(use[:3], {}).update(dict.fromkeys(wrong(use, given)))
     left = [list(ones) for ones in possible.values() if ones]
     drawn: list[Mutant] = []
     while left and len(drawn) < number:
@@ -222,40 +214,49 @@ def mutants(used: Iterable[Use], number: int, chance: random.Random) -> list[Mut
     return drawn
 
 
-def wrong(use: Use) -> Iterator[Mutant]:
-    """All plausible wrong facts in the cells of a row that are read where it is used so."""
+def wrong(use: Use, tensors: frozenset[str]) -> Iterator[Mutant]:
+    """All plausible wrong facts in the cells of a row that are read where it is used with these tensors."""
     cells = dict(zip(_columns(use.table), _row(*use[:3]), strict=True))
-    match use.table:
-        case "ops":
-            found = _wrong_in_op(cells, in_place=use.in_place)
-        case "modules":
+    found: Iterator[tuple[str, str]] = iter(())
+    if use.table == "modules":
+        if "children" not in cells.values():
             found = _wrong_in_layer(cells)
-        case _:
-            found = _wrong_in_effect(cells)
+    elif not _is_ungraded(use.name):
+        found = _wrong_in_op(cells, tensors, in_place=use.in_place)
     for column, after in found:
         if after != cells[column]:
             yield Mutant(*use[:3], column, after)
 
 
-def _wrong_in_op(cells: Mapping[str, str], *, in_place: bool) -> Iterator[tuple[str, str]]:
+def _is_ungraded(name: str) -> bool:
+    """Whether it is a function of nn.init, which writes without gradients whatever it saves."""
+    known = effect(f"torch.nn.init.{name}")
+    return known is not None and known.kind == "ungraded"
+
+
+def _wrong_in_op(
+    cells: Mapping[str, str], tensors: frozenset[str], *, in_place: bool
+) -> Iterator[tuple[str, str]]:
     if in_place or (cells["view"] == "self" and cells["inplace"] != "-"):
         members = [part for part in rows.parts(cells["inplace"]) if part != "none"]
-        found = [*_wrong_saves(members, cells["args"]), [*members, "result"]]
+        found = [*_wrong_saves(members, tensors), [*members, "result"]]
         yield from (("inplace", ",".join(after) or "none") for after in found if after.count("result") < 2)
         yield "inplace", "-"
         return
     if cells["result"] == "graph" or cells["result"].startswith("mixed"):
-        yield from _wrong_in_saving(cells, cells["args"])
+        yield from _wrong_in_saving(cells, tensors)
     yield from (("result", after) for after in RESULTS.get(cells["result"], ()))
-    yield from (("view", after) for after in VIEWS[cells["view"]])
+    first = next(iter(rows.signature(cells["args"]).args), "")
+    if first in tensors and cells["result"] in ("graph", "cut", "mixed:*"):
+        yield from (("view", after) for after in VIEWS[cells["view"]])
     if cells["result"] == "cut":
         yield "view", "untracked"
 
 
 def _wrong_in_layer(cells: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    yield from _wrong_in_saving(cells, cells["forward"])
+    yield from _wrong_in_saving(cells, frozenset(rows.parts(cells["forward"])[:1]))
     if cells["parameters"] != "no":
-        state = _wrong_saves(rows.parts(cells["saves_state"]), "weight,bias")
+        state = _wrong_saves(rows.parts(cells["saves_state"]), frozenset(("weight",)))
         yield from (("saves_state", ",".join(after) or "-") for after in state)
     if cells["statistics"] != "-":
         yield "statistics", "-"
@@ -265,45 +266,25 @@ def _wrong_in_layer(cells: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         yield from (("inplace", after) for after in ("none", "result", "training", "-"))
 
 
-def _wrong_in_effect(cells: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """An effect or a detail of another row for such names."""
-    if cells["effect"] in ASIDE:
-        return
-    for name, effect, detail, _ in _rows("effects"):
-        if name[0] != "?" and (name[0] == ".") is (cells["name"][0] == "."):
-            if effect == cells["effect"]:
-                yield "detail", detail
-            elif detail == cells["detail"] and effect not in ASIDE:
-                yield "effect", effect
-
-
-def _wrong_in_saving(cells: Mapping[str, str], args: str) -> Iterator[tuple[str, str]]:
-    found = _wrong_saves(rows.parts(cells["saves"]), args)
+def _wrong_in_saving(cells: Mapping[str, str], tensors: frozenset[str]) -> Iterator[tuple[str, str]]:
+    found = _wrong_saves(rows.parts(cells["saves"]), tensors)
     yield from (("saves", ",".join(after) or "-") for after in found)
     yield from (("saves_result", after) for after in WORDS[cells["saves_result"].partition(":")[0]])
 
 
-def _wrong_saves(members: list[str], args: str) -> Iterator[list[str]]:
+def _wrong_saves(members: list[str], tensors: frozenset[str]) -> Iterator[list[str]]:
     """One less, one without its condition, one more."""
     for place, part in enumerate(members):
         before, after = members[:place], members[place + 1 :]
         yield [*before, *after]
         yield [*before, _argument(part), *after]
     saved = {_argument(part) for part in members}
-    for name in rows.signature(args).args:
-        if name in _tensors() - saved:
-            yield [*members, name]
+    for name in sorted(tensors - saved):
+        yield [*members, name]
 
 
 def _argument(part: str) -> str:
     return part.partition("?")[0].rstrip("~!")
-
-
-@cache
-def _tensors() -> frozenset[str]:
-    """Names of arguments that are tensors: some operation or layer saves them."""
-    cells = [row[_columns(table).index("saves")] for table in ("ops", "modules") for row in _rows(table)]
-    return frozenset(_argument(part) for cell in cells for part in rows.parts(cell))
 
 
 def _rows(table: str) -> tuple[list[str], ...]:
@@ -333,7 +314,7 @@ def _use_of(op: Op) -> Use:
 
 def _forget() -> None:
     """Empty the caches of what was made of rows."""
-    for function in (ops._op, modules._module, effects._rows, effects.effect):
+    for function in (ops._op, modules._module):
         function.cache_clear()
 
 
@@ -359,14 +340,14 @@ def main(arguments: list[str] | None = None) -> int:
     started = time.monotonic()
     with get_context("fork").Pool(given.jobs) as pool:
         programs = pool.map(Known.of, range(SEED, SEED + given.programs), chunksize=50)
-        used = {use for one in programs for use in one.used}
+        used = {use[:2] for one in programs for use in one.used}
         agree = sum(one.judged == (True, True) for one in programs)
         seconds = time.monotonic() - started
         print(
             f"{len(programs)} programs, {agree} judged rightly, use {len(used)} rows ({seconds:.0f} s)",
             flush=True,
         )
-        drawn = mutants(used, given.mutants, random.Random(given.seed))
+        drawn = mutants(programs, given.mutants, random.Random(given.seed))
         tasks = [
             (mutant, [one for one in programs if (mutant.table, mutant.name) in one.looked_up])
             for mutant in drawn
