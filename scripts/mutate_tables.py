@@ -6,8 +6,8 @@ A mutant is one cell of one row, changed in memory into what might have been tru
 that the programs of tests/runtime/test_generated_run.py use. A mutant is noticed when torchlint, reading with
 it, agrees with torch about some program where it did not, or the other way round; torch runs once, and only
 programs in which the row was looked up are read again. Cells that mean nothing are left alone: what a fresh
-tensor is a view of, what is saved of an argument that is a number in every call, what nn.init writes under its
-no_grad, what a container says of the layers in it. Exit code: 0, 1 when a mutant goes unnoticed.
+tensor is a view of, what is saved of an argument that is a number in every call, what nn.init writes without
+gradients, what a container says of the layers in it. Exit code: 0, 1 when a mutant goes unnoticed.
 """
 
 from __future__ import annotations
