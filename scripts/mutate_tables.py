@@ -261,7 +261,7 @@ def _wrong_in_layer(cells: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     if cells["statistics"] != "-":
         yield "statistics", "-"
         yield "statistics", cells["statistics"].removesuffix("!")
-    yield from (("parameters", after) for after in WORDS.get(cells["parameters"], ("yes", "no")))
+    yield from (("parameters", after) for after in WORDS.get(cells["parameters"], ("no",)))
     if cells["inplace"] != "-":
         yield from (("inplace", after) for after in ("none", "result", "training", "-"))
 
