@@ -10,6 +10,7 @@ import libcst as cst
 from torchlint.flow.arguments import bind_parameters
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Computed, Escaped
+from torchlint.flow.regions import leave_regions
 from torchlint.flow.state import ModuleFacts
 from torchlint.flow.summary import (
     ContainerShape,
@@ -73,7 +74,7 @@ class Applying:
         if not walk.rehearsing and not walk.calls:
             self._tell_callee(definition, summary, bound)
         handed = [thing for value in arguments.all() for thing in self._places.within(value)]
-        self._autograd.leave_regions(handed, node, recorded=True)
+        leave_regions(self._walk, handed, node, recorded=True)
         self._run(summary, bound, node)
         after = self._after(summary, bound)
         self._tell(summary, bound, node)

@@ -12,10 +12,22 @@ import libcst as cst
 
 from torchlint.flow.arguments import Arguments, bind, described, is_cast_to_integers, is_true
 from torchlint.flow.domain import Grad, GradMode
-from torchlint.flow.events import REACHES_AUTOGRAD, Backward, Computed, Escaped, Region, StaleSave, Trained
+from torchlint.flow.events import Backward, Computed, Escaped, Region, StaleSave, Trained
 from torchlint.flow.graph import Sites
+from torchlint.flow.regions import leave_regions
 from torchlint.flow.state import TensorFacts
-from torchlint.flow.things import NOTHING, Container, Module, Opaque, Plain, Tensor, Thing, Value, constant_of
+from torchlint.flow.things import (
+    NOTHING,
+    Container,
+    Module,
+    Opaque,
+    Plain,
+    Scalar,
+    Tensor,
+    Thing,
+    Value,
+    constant_of,
+)
 from torchlint.flow.views import Views
 from torchlint.flow.walk import Walk, path_of, sorted_things, tensors
 from torchlint.flow.writing import Writing
@@ -217,6 +229,13 @@ class Autograd:
         facts = [state.tensor(thing) for thing in operands]
         return frozenset().union(*(state.roots(item) for item in facts if item.grad is not Grad.NO))
 
+    def takes_part(self, value: Value) -> bool:
+        """Whether backward surely goes on behind a value: not behind a view that was made ungraded."""
+        facts = [self._walk.now().tensor(thing) for thing in self._spread(value)]
+        return self.grad_of(value) is Grad.YES and not all(
+            item.made is not None and item.made.cut and not item.nodes - {item.made.site} for item in facts
+        )
+
     def joint_grad(self, values: Iterable[Value]) -> Grad:
         """Whether a result of these requires grad: one that surely does is enough, if grad mode is on."""
         mode = self._walk.now().grad_mode
@@ -234,25 +253,6 @@ class Autograd:
                 joint = Grad.UNKNOWN
         return joint if mode.surely_on else joint | Grad.NO
 
-    def leave_regions(self, operands: Iterable[Thing], node: cst.CSTNode, *, recorded: bool) -> None:
-        """Tensors born in regions that are over are used: harmlessly, or recorded by autograd."""
-        walk = self._walk
-        state = walk.now()
-        listed = list(operands) if recorded else []
-        for thing in listed:
-            outside = state.tensor(thing).born - state.born
-            if not outside:
-                continue
-            others = [state.tensor(other) for other in listed if other is not thing]
-            # What was born in the same region carries a graph on another path at most.
-            reaching = frozenset(
-                region
-                for region in outside
-                if any(other.grad is not Grad.NO and region not in other.born for other in others)
-            )
-            if reaching:
-                walk.tell(Escaped(reaching, walk.site(node), REACHES_AUTOGRAD))
-
     def _out_of_place(
         self, op: Op, bound: dict[str, Value], operands: list[Thing], arguments: Arguments, node: cst.CSTNode
     ) -> Value:
@@ -260,6 +260,13 @@ class Autograd:
         if op.result is Result.FRESH:
             wanted = arguments.constant("requires_grad") is True
             fresh = self.leaf(node) if wanted else self.result(node, Grad.NO, [])
+            if op.view is View.UNTRACKED:  # from_numpy
+                memory = frozenset().union(
+                    *(one.memory for value in arguments.all() for one in value if isinstance(one, Scalar))
+                )
+                for thing in fresh:
+                    shared = replace(walk.now().tensor(thing), behind=memory)
+                    walk.state = walk.now().with_tensor(thing, shared)
             sizes = tuple(constant_of(value) for value in arguments.positional)
             if sizes and all(isinstance(size, int) for size in sizes):
                 for thing in fresh:
@@ -271,7 +278,7 @@ class Autograd:
         if views:  # `x.view_as(y)` takes a shape of y, and nothing of its graph
             operands = views
         plain = op.result in (Result.PLAIN, Result.CUT) or is_cast_to_integers(op, arguments)
-        self.leave_regions(operands, node, recorded=not plain and not views)
+        leave_regions(walk, operands, node, recorded=not plain and not views)
         if not views and op.result is not Result.CUT and operands and walk.now().regions:
             walk.tell(Computed(walk.now().born, walk.site(node)))
         grad = Grad.NO if plain else self.joint_grad([frozenset((thing,)) for thing in operands])
@@ -364,9 +371,7 @@ class Autograd:
             value = bound.get(item.arg)
             if value is None or item.sometimes:
                 continue
-            if item.when and not any(
-                self.grad_of(bound.get(other, NOTHING)) is Grad.YES for other in item.when
-            ):
+            if item.when and not any(self.takes_part(bound.get(other, NOTHING)) for other in item.when):
                 continue
             for thing in self._spread(value):
                 facts = self._walk.now().tensor(thing)

@@ -173,6 +173,8 @@ class Graph:
                 ):
                     continue
                 known = stale.get((site, storage)) or ()
+                if not noticed and any(item.noticed and item.certain for item in known):
+                    continue  # backward raises before it could be wrong
                 seen = noticed and storage not in node.unwatched
                 sure = certain and node.certain
                 if not any(item.write.site is write.site and item.certain >= sure for item in known):

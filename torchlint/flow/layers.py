@@ -111,9 +111,7 @@ class Layers:
         if "parameters" in item.when and not self._running.is_frozen(thing):
             return True
         when = [name for name in item.when if name != "parameters"]
-        return not item.when or any(
-            self._autograd.grad_of(bound.get(name, NOTHING)) is Grad.YES for name in when
-        )
+        return not item.when or any(self._autograd.takes_part(bound.get(name, NOTHING)) for name in when)
 
     def _state(self, layer: Layer, thing: Module, bound: dict[str, Value]) -> set[Thing]:
         """The storages of its own parameters that it saves."""

@@ -47,6 +47,8 @@ _STAYING_SPREAD = _TURNING | _KEEPING | frozenset(("unsqueeze", "permute"))
 
 def turned(window: Window | None, name: str, order: tuple[object, ...]) -> Window | None:
     """The window of what an operation with this name makes of a view; `order` are its other arguments."""
+    if name == "chunk" and order[:1] == (1,):
+        return window
     if name in ("unsqueeze", "squeeze"):
         return window and replace(window, framed=not window.framed)
     if name in _TURNING or (name == "permute" and order == (1, 0)):

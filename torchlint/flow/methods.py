@@ -9,6 +9,7 @@ import libcst as cst
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.domain import Grad, GradMode, Mode
 from torchlint.flow.events import Escaped, Read
+from torchlint.flow.regions import leave_regions
 from torchlint.flow.state import ModuleFacts, TensorFacts
 from torchlint.flow.things import NOTHING, Dotted, Module, Opaque, Plain, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import tensors
@@ -142,7 +143,7 @@ class Methods:
         walk = self._walk
         facts = walk.now().tensor(thing)
         site = walk.read(node)
-        self._autograd.leave_regions([thing], node, recorded=False)
+        leave_regions(self._walk, [thing], node, recorded=False)
         if facts.grad is not Grad.NO:
             walk.records.asks_grad_mode |= GradMode.CALLER in walk.now().grad_mode
             walk.tell(Read(site, walk.read(node.func.attr), place, facts.grad))

@@ -12,6 +12,7 @@ from torchlint.flow.classes import Made, make
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Computed, Escaped, Forward
 from torchlint.flow.layers import Layers
+from torchlint.flow.regions import leave_regions
 from torchlint.flow.state import ModuleFacts
 from torchlint.flow.things import NOTHING, Container, Module, Opaque, Thing, Value
 from torchlint.flow.walk import path_of, sorted_things
@@ -144,7 +145,7 @@ class Running:
         self.ran(thing, facts, node, place, certain=certain)
         operands = [item for value in arguments.all() for item in self._places.within(value)]
         learns = thing.parameters is not False and not self.is_frozen(thing)
-        self._autograd.leave_regions([*operands, *([thing] if learns else [])], node, recorded=True)
+        leave_regions(self._walk, [*operands, *([thing] if learns else [])], node, recorded=True)
         if state.regions:
             walk.tell(Computed(state.born, walk.site(node)))
             if discarded:

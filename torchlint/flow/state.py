@@ -47,6 +47,7 @@ class Made:
     creation: Creation
     site: Site
     after: frozenset[Write]
+    cut: bool = False  # made without gradients, so it has no part in the graph of its base
 
     def join(self, other: Made | None) -> Made | None:
         """What both say; where only the time differs, the later one."""
@@ -216,7 +217,7 @@ class State:
 
     def roots(self, facts: TensorFacts) -> Sites:
         """The operations that a tensor hangs on; not those of its base for a view made without gradients."""
-        if facts.made is not None and facts.made.creation is Creation.UNGRADED:
+        if facts.made is not None and facts.made.cut:
             return facts.nodes
         return self.graph.roots(facts.nodes, facts.bases)
 

@@ -131,6 +131,8 @@ class Targets:
             if isinstance(thing, Container):
                 self._places.put(thing, slot, value)
         self._autograd.writing.write_array(base, target, walk.text(target))
+        if augmented_already:  # what was written is stored once more, through a view that is made anew
+            self._autograd.writing.use(list(written), walk.site(target))
         if not written or augmented_already:
             return
         outside = frozenset(thing for thing in written if isinstance(thing, Opaque))

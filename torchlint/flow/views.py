@@ -73,7 +73,8 @@ class Views:
             if creation is not None:
                 storages = frozenset().union(*(item.storages for item in sources))
                 site = walk.site(node) if made is None else made.site
-                made = Made(creation, site, state.graph.writes(storages))
+                cut = state.grad_mode.surely_off or (made is not None and made.cut)
+                made = Made(creation, site, state.graph.writes(storages), cut)
         if not (views or behind):
             return
         window, spread = None, None

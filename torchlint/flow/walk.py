@@ -165,8 +165,11 @@ class Walk:
     def hearing(self, *, writes: bool) -> Iterator[None]:
         """Either only writes in place are told while this lasts, or all but these."""
         outside = self.hears_writes
-        self.hears_writes = writes if outside is None or outside is writes else outside
+        nothing = outside is not None and outside is not writes
+        self.hears_writes = writes
+        self.rehearsing += nothing
         yield
+        self.rehearsing -= nothing
         self.hears_writes = outside
 
     def tell(self, event: Event) -> None:

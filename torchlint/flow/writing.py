@@ -12,6 +12,7 @@ from torchlint.flow.events import Escaped, LeafWritten, Site, ViewWritten
 from torchlint.flow.graph import NO_WRITES, Sites, Write
 from torchlint.flow.instead import instead
 from torchlint.flow.memory import leaves_spread, overlap, part
+from torchlint.flow.regions import leave_regions
 from torchlint.flow.state import Made, TensorFacts
 from torchlint.flow.things import NOTHING, Opaque, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import path_of, tensors
@@ -213,15 +214,19 @@ class Writing:
         assert op.writes is not None
         target = bound.get(op.writes, NOTHING)
         walk = self._walk
-        self._autograd.leave_regions(operands, node, recorded=True)
+        leave_regions(self._walk, operands, node, recorded=True)
         grad = self._autograd.joint_grad([frozenset((thing,)) for thing in operands])
         saved = self._autograd.saved(op, bound) if grad is Grad.YES else set()
         place = place or walk.text(node)
+        through_view = _goes_through_view(op, bound, node)
         if grad is not Grad.NO:
-            beside = [thing for thing in operands if thing not in target or _indexes(node)]
+            beside = [thing for thing in operands if thing not in target or through_view]
             self.use(beside, walk.site(node))
         parents = self._autograd.before(operands)
-        self._rewrite(target, grad, saved, parents, node, place, saves_result=op.saves_result is Saves.YES)
+        saves_result = op.saves_result is Saves.YES
+        self._rewrite(
+            target, grad, saved, parents, node, place, saves_result=saves_result, through_view=through_view
+        )
         if op.refuses_overlap:
             others = operands if op.refuses_overlapping_operands else []
             self._refuse_overlap(target, others, node, place)
@@ -258,6 +263,7 @@ class Writing:
         place: str,
         *,
         saves_result: bool,
+        through_view: bool = False,
     ) -> None:
         """Write a target, and put the operation that wrote it into the history of its storages."""
         walk = self._walk
@@ -265,7 +271,7 @@ class Writing:
         written = {storage for facts in aimed for storage in facts.storages}
         bases = {base for facts in aimed for base in facts.bases}
         self.write(target, node, place, tracked=True, recorded=grad is Grad.YES)
-        if grad is Grad.NO:
+        if grad is Grad.NO or walk.site(node) in walk.refused:
             return
         site = walk.site(node)
         sure = grad is Grad.YES
@@ -278,7 +284,7 @@ class Writing:
             graph = graph.write(itself, Write(site, place, place), certain=True)
         graph = graph.rewrite(bases, site, grad, certain=len(bases) == 1)
         walk.state = walk.now().with_graph(graph)
-        for thing in tensors(target) if not _indexes(node) else ():
+        for thing in tensors(target) if not through_view else ():
             state = walk.now()
             facts = state.tensor(thing)
             joint: Grad = grad if facts.grad is Grad.NO or sure else Grad(facts.grad.value | grad.value)
@@ -302,9 +308,12 @@ class Writing:
         return frozenset(live)
 
 
-def _indexes(node: cst.CSTNode) -> bool:
-    """Whether an item is assigned through a view that is made for it: by any index but `...`."""
+def _goes_through_view(op: Op, bound: dict[str, Value], node: cst.CSTNode) -> bool:
+    """Whether a write makes a view of its target first: a plain index does, but not `...`."""
     if not isinstance(node, cst.Subscript):
+        return op.name == "fill_diagonal_"
+    element = node.slice[0].slice
+    if isinstance(element, cst.Index) and isinstance(element.value, cst.Ellipsis):
         return False
-    index = node.slice[0].slice
-    return not (isinstance(index, cst.Index) and isinstance(index.value, cst.Ellipsis))
+    index = bound.get(op.args[1], NOTHING)
+    return all(isinstance(thing, Scalar) for thing in index)
