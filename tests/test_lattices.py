@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Region, Site
-from torchlint.flow.graph import Graph, Node
+from torchlint.flow.graph import Graph, Node, Write
 from torchlint.flow.persistent import PersistentMap
 from torchlint.flow.state import ModuleFacts, State, TensorFacts, join
 from torchlint.flow.things import Module, Tensor, Thing
@@ -75,11 +75,13 @@ def recording(site: Site, parents: frozenset[Site], saved: frozenset[Thing], liv
 
 
 def writing(storages: frozenset[Thing], site: Site, certain: bool) -> Step:
-    return lambda graph: graph.write(storages, site, f"p{SITES.index(site)}", certain=certain)
+    return lambda graph: graph.write(
+        storages, Write(site, place := f"p{SITES.index(site)}", place), certain=certain
+    )
 
 
 def rewriting(storages: frozenset[Thing], site: Site) -> Step:
-    return lambda graph: graph.rewrite(storages, site)
+    return lambda graph: graph.rewrite(storages, site, Grad.YES, certain=False)
 
 
 def freeing(roots: frozenset[Site]) -> Step:
@@ -232,10 +234,10 @@ def test_a_stale_save_of_one_path_is_kept_as_uncertain(
     roots = frozenset(SITES)
 
     def sure(graph: Graph) -> set[tuple[Site, Site]]:
-        return {(saved, stale.written) for saved, stale in graph.faults(roots) if stale.certain}
+        return {(saved, stale.write.site) for saved, stale in graph.faults(roots) if stale.certain}
 
     def known(graph: Graph) -> set[tuple[Site, Site]]:
-        return {(saved, stale.written) for saved, stale in graph.faults(roots)}
+        return {(saved, stale.write.site) for saved, stale in graph.faults(roots)}
 
     assert known(both) >= known(mine) | known(theirs)
     assert sure(both) <= sure(mine) & sure(theirs)

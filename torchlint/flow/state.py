@@ -104,7 +104,7 @@ class TensorFacts:
             self.leaf and other.leaf,
             self.made.join(other.made) if self.made is not None else None,
             self.behind | other.behind,
-            self.bases | other.bases,
+            self.bases | other.bases if self.family or other.family else frozenset(),
             self.window if self.window == other.window else None,
             self.spread if self.spread is other.spread else None,
             self.sizes if self.sizes == other.sizes else None,
