@@ -32,7 +32,6 @@ from generated import program
 from test_generated_run import PROGRAMS, SEED
 
 from torchlint.tables import Given, modules, ops, rows
-from torchlint.tables.effects import effect
 
 if TYPE_CHECKING:
     from torchlint.tables import Argument, Layer, Op
@@ -230,8 +229,7 @@ def wrong(use: Use, tensors: frozenset[str]) -> Iterator[Mutant]:
 
 def _is_ungraded(name: str) -> bool:
     """Whether it is a function of nn.init, which writes without gradients whatever it saves."""
-    known = effect(f"torch.nn.init.{name}")
-    return known is not None and known.kind == "ungraded"
+    return hasattr(torch.nn.init, name)
 
 
 def _wrong_in_op(

@@ -70,10 +70,7 @@ class Closures:
                 rebound = walk.now().names.get(name)
                 if rebound is not None:
                     names = names.set(name, rebound)
-            state = walk.now().with_switch(grad_mode, regions)
-            walk.state = State(
-                names, state.heap, state.modules, state.tensors, state.graph, state.grad_mode, state.regions
-            )
+            walk.state = walk.now().with_names(names).with_switch(grad_mode, regions)
         return widen((value,), lambda: walk.opaque((node, "wide")))
 
     def play(self, function: cst.FunctionDef) -> Value:
@@ -100,16 +97,8 @@ class Closures:
                 if state is None:
                     base = end or self._defined[closure]
                     defined = self._defined[closure]
-                    state = State(
-                        defined.names.join(base.names, lambda mine, theirs: mine | theirs),
-                        base.heap,
-                        base.modules,
-                        base.tensors,
-                        base.graph,
-                        GradMode.CALLER,
-                        (),
-                    )
-                    walk.state = state
+                    names = defined.names.join(base.names, lambda mine, theirs: mine | theirs)
+                    walk.state = base.with_names(names).with_switch(GradMode.CALLER, ())
                     self._bind(closure, None)
                 else:
                     walk.state = state

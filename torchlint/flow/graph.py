@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from torchlint.flow.domain import Grad
 from torchlint.flow.events import Site
@@ -16,6 +17,7 @@ from torchlint.flow.things import Thing
 
 Storage = Thing
 Sites = frozenset[Site]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class Graph:
             self.nodes.join(other.nodes, Node.join, lambda _, node: replace(node, certain=False)),
             self.savers.join(other.savers, _union),
             self.stale.join(other.stale, _join_stale, lambda _, stale: _uncertain(stale)),
-            self.latest.join(other.latest, _union_of_writes),
+            self.latest.join(other.latest, _union),
             self.histories.join(other.histories, History.join, lambda _, one: one.join(_UNWRITTEN)),
             max(self.turn, other.turn),
         )
@@ -271,11 +273,7 @@ _UNWRITTEN = History(frozenset(), Grad.NO)
 NO_WRITES: frozenset[Write] = frozenset()
 
 
-def _union_of_writes(mine: frozenset[Write], theirs: frozenset[Write]) -> frozenset[Write]:
-    return mine | theirs
-
-
-def _union(mine: Sites, theirs: Sites) -> Sites:
+def _union(mine: frozenset[T], theirs: frozenset[T]) -> frozenset[T]:
     return mine | theirs
 
 

@@ -14,6 +14,8 @@ from torchlint.flow.walk import tensors
 from torchlint.tables import Layer, Saves
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torchlint.flow.autograd import Autograd
     from torchlint.flow.places import Places
     from torchlint.flow.running import Running
@@ -77,32 +79,24 @@ class Layers:
         ]
         direct = {storage for thing in given for storage in state.tensor(thing).storages}
         modules = [thing.holder for thing in given if thing.every and isinstance(thing.holder, Module)]
-        graph = state.graph
-        for storage, sites in graph.savers.items():
-            if not sites or not isinstance(storage, Tensor):
-                continue
-            holder = storage.holder
-            if storage in direct or (
-                holder is not None and any(walk.holds(module, holder) for module in modules)
-            ):
-                place = walk.named(storage)
-                write = Write(walk.site(node), place, place)
-                graph = graph.write((storage,), write, certain=True, noticed=not optimizer.fused)
-        walk.records.eventful = True
-        walk.state = state.with_graph(graph)
+        written = [storage for storage in direct if state.graph.savers.get(storage)]
+        written += [storage for storage in self._places.members.saved_of(modules) if storage not in direct]
+        self._write(written, node, noticed=not optimizer.fused)
 
     def load(self, module: Module, node: cst.CSTNode) -> None:
         """New values are copied into the parameters of a module."""
+        self._write(self._places.members.saved_of([module]), node)
+
+    def _write(self, storages: Iterable[Thing], node: cst.CSTNode, *, noticed: bool = True) -> None:
+        """All of these storages, each the parameter of its name, are written for sure."""
         walk = self._walk
-        state = walk.now()
-        graph = state.graph
-        for storage, sites in graph.savers.items():
-            holder = storage.holder if isinstance(storage, Tensor) else None
-            if sites and holder is not None and walk.holds(module, holder):
-                place = walk.named(storage)
-                graph = graph.write((storage,), Write(walk.site(node), place, place), certain=True)
+        graph = walk.now().graph
+        for storage in storages:
+            place = walk.named(storage)
+            write = Write(walk.site(node), place, place)
+            graph = graph.write((storage,), write, certain=True, noticed=noticed)
         walk.records.eventful = True
-        walk.state = state.with_graph(graph)
+        walk.state = walk.now().with_graph(graph)
 
     def _saves(self, item: Saved, bound: dict[str, Value], thing: Module) -> bool:
         """Whether this is saved for sure, given what requires grad."""

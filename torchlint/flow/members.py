@@ -14,6 +14,8 @@ from torchlint.skeleton import Construct
 from torchlint.tables.effects import effect
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from torchlint.flow.places import Places
     from torchlint.flow.walk import Walk
 
@@ -37,18 +39,21 @@ class Members:
         )
         storages = {every}
         if isinstance(module, Module):
-            savers = walk.now().graph.savers
-            storages |= {
-                storage
-                for storage, _ in savers.items()
-                if isinstance(storage, Tensor)
-                and storage.leaf
-                and storage.holder is not None
-                and walk.holds(module, storage.holder)
-            }
+            storages |= {storage for storage in self.saved_of([module]) if storage.leaf}
         facts = TensorFacts(Grad.YES, frozenset(storages), family=frozenset((every,)))
         walk.state = walk.now().with_tensor(every, facts)
         return every
+
+    def saved_of(self, modules: Collection[Module]) -> list[Tensor]:
+        """The parameters and buffers of modules that backward needs unchanged."""
+        walk = self._walk
+        found: list[Tensor] = []
+        for storage, sites in walk.now().graph.savers.items():
+            if not sites or not isinstance(storage, Tensor) or storage.holder is None:
+                continue
+            if any(walk.holds(module, storage.holder) for module in modules):
+                found.append(storage)
+        return found
 
     def child(self, parent: Thing, slot: str) -> Thing:
         """What an attribute (".x") or element ("[0]") of a thing holds where nobody has stored anything."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.persistent import PersistentMap
-from torchlint.flow.state import State
 from torchlint.flow.things import NOTHING, Container, Value
 from torchlint.flow.walk import Call
 
@@ -24,9 +23,7 @@ if TYPE_CHECKING:
 
 _DEEPEST = 4  # calls in one another that are played; what lies deeper is summarized
 _LONGEST = 60  # lines of a function that is played
-_SOME_LINES = (
-    200  # of all functions that a short unit plays; a longer one plays as many again as it has itself
-)
+_SOME_LINES = 200  # of all functions that a unit plays; a longer unit plays as many lines as it has itself
 
 _PLAIN = (cst.Integer, cst.Float, cst.Name, cst.SimpleString, cst.UnaryOperation)
 
@@ -72,7 +69,7 @@ class Playing:
         call = Call(definition, unit, walk.site(node), node, bound)
         outer, walk.outer_names = walk.outer_names, set()
         with walk.within(node, call):
-            walk.state = _with_names(before, self._globals)
+            walk.state = before.with_names(self._globals)
             self._bind(definition, unit.function, bound, arguments)
             returned = self._closures.play(unit.function)
         rebound, walk.outer_names = walk.outer_names, outer
@@ -83,7 +80,7 @@ class Playing:
         if not walk.calls and walk.unit.definition is None:
             for name in rebound:
                 names = names.set(name, walk.state.names.get(name) or NOTHING)
-        walk.state = _with_names(walk.state, names).with_switch(walk.state.grad_mode, before.regions)
+        walk.state = walk.state.with_names(names).with_switch(walk.state.grad_mode, before.regions)
         return returned
 
     def _way(self, node: cst.CSTNode) -> tuple[cst.CSTNode, ...]:
@@ -126,7 +123,3 @@ class Playing:
                 if name not in known:
                     walk.state = walk.now().with_slot(rest, f"[{name!r}]", value)
             walk.state = walk.now().with_name(parameters.star_kwarg.name.value, frozenset((rest,)))
-
-
-def _with_names(state: State, names: PersistentMap[str, Value]) -> State:
-    return State(names, state.heap, state.modules, state.tensors, state.graph, state.grad_mode, state.regions)

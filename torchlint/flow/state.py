@@ -138,6 +138,10 @@ class State:
         """A local name holds a value."""
         return self._with(names=self.names.set(name, value))
 
+    def with_names(self, names: PersistentMap[str, Value]) -> State:
+        """The local names hold this and nothing else."""
+        return self._with(names=names)
+
     def with_slot(self, thing: Thing, slot: str, value: Value) -> State:
         """An attribute (".x") or element ("[0]", "[*]") of a thing holds a value."""
         return self._with(heap=self.heap.set(thing, {**self.slots(thing), slot: value}))

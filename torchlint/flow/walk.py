@@ -119,9 +119,8 @@ class Walk:
         self.rehearsing = 0 if listener else 1
         self.joining = 0  # loops around that are walked with joined rounds
         self.round_depth = 0  # loops around that are played round by round
-        self.hears_writes: bool | None = (
-            None  # of loops played round by round: only writes, or all but writes
-        )
+        # Of loops that are played round by round: only writes are told, or all but writes.
+        self.hears_writes: bool | None = None
         self.outer_names: set[str] = set()  # declared global or nonlocal in what is being walked
         self.called_names: dict[Thing, set[str]] = {}  # the local names that a module was bound to
         self.turn = 0  # counts evaluations of expressions
