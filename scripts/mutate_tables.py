@@ -6,8 +6,9 @@ A mutant is one cell of one row, changed in memory into what might have been tru
 that the programs of tests/runtime/test_generated_run.py use. A mutant is noticed when torchlint, reading with
 it, agrees with torch about some program where it did not, or the other way round; torch runs once, and only
 programs in which the row was looked up are read again. Cells that mean nothing are left alone: what a fresh
-tensor is a view of, what is saved of an argument that is a number in every call, what nn.init writes without
-gradients, what a container says of the layers in it. Exit code: 0, 1 when a mutant goes unnoticed.
+tensor is a view of, what is saved of an argument that is a number in every call, what an operation saves when
+its result has no graph, the written argument beside the result that lies in its memory, what nn.init writes
+without gradients, what a container says of the layers in it. Exit code: 0, 1 when a mutant goes unnoticed.
 """
 
 from __future__ import annotations
@@ -235,16 +236,19 @@ def _is_ungraded(name: str) -> bool:
 def _wrong_in_op(
     cells: Mapping[str, str], tensors: frozenset[str], *, in_place: bool
 ) -> Iterator[tuple[str, str]]:
+    first = next(iter(rows.signature(cells["args"]).args), "")
     if in_place or (cells["view"] == "self" and cells["inplace"] != "-"):
-        members = [part for part in rows.parts(cells["inplace"]) if part != "none"]
-        found = [*_wrong_saves(members, tensors), [*members, "result"]]
-        yield from (("inplace", ",".join(after) or "none") for after in found if after.count("result") < 2)
         yield "inplace", "-"
+        if cells["result"] != "graph":
+            return
+        members = [part for part in rows.parts(cells["inplace"]) if part != "none"]
+        for after in (*_wrong_saves(members, tensors), [*members, "result"]):
+            if after.count("result") < 2 and not {first, "result"} <= set(after):
+                yield "inplace", ",".join(after) or "none"
         return
     if cells["result"] == "graph" or cells["result"].startswith("mixed"):
         yield from _wrong_in_saving(cells, tensors)
     yield from (("result", after) for after in RESULTS.get(cells["result"], ()))
-    first = next(iter(rows.signature(cells["args"]).args), "")
     if first in tensors and cells["result"] in ("graph", "cut", "mixed:*"):
         yield from (("view", after) for after in VIEWS[cells["view"]])
     if cells["result"] == "cut":

@@ -77,7 +77,9 @@ class Methods:
                 return self._parameters(thing, node, leaf=False, named=False)
             case "children":
                 child = walk.module((thing.key, "[child]"), f"{thing.place}[*]", parent=thing)
-                return self._effects.listed(frozenset((child,)), node, named=known.detail == "named")
+                return self._effects.sequences.listed(
+                    frozenset((child,)), node, named=known.detail == "named"
+                )
             case "forward":
                 self_call = walk.text(node.func).removesuffix(".forward").removesuffix(".generate")
                 return self._calls.running.forward(thing, arguments, node, self_call)
@@ -157,13 +159,13 @@ class Methods:
     def _parameters(self, thing: Thing, node: cst.CSTNode, *, leaf: bool, named: bool) -> Value:
         walk = self._walk
         if leaf:
-            return self._effects.listed(
+            return self._effects.sequences.listed(
                 frozenset((self._places.members.parameters(thing),)), node, named=named
             )
         tensor = walk.things.make(Tensor, (thing.key, "state"), f"{thing.place}.state", holder=thing)
         facts = TensorFacts(Grad.NO, frozenset((tensor,)))
         walk.state = walk.now().with_tensor(tensor, facts)
-        return self._effects.listed(frozenset((tensor,)), node, named=named)
+        return self._effects.sequences.listed(frozenset((tensor,)), node, named=named)
 
 
 def _called(node: cst.Call) -> str:
