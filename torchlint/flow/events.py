@@ -21,17 +21,21 @@ class Site:
     """A node of a unit: a place in the source that gets a position when somebody asks.
 
     One that a call reached has the outermost call as `caller`, which stands for it in messages. A
-    walk makes one site for each node and each way to it, through calls and rounds of loops.
+    walk makes one site for each node and each way to it, through calls and rounds of loops, and
+    counts them: `serial` is the hash too, so that sets of sites have the same order in every run.
     """
 
     unit: Unit
     node: cst.CSTNode
     caller: Site | None = None
     label: str = ""  # the part of a module that does it, where one call runs several
-    calls: tuple[
-        cst.CSTNode, ...
-    ] = ()  # from that of `caller` on, each in the function that the one before calls
+    # The calls that led to it, from that of `caller` on: each in the function that the one before calls.
+    calls: tuple[cst.CSTNode, ...] = ()
     called: bool = False  # stands in a function that is called, and is told there
+    serial: int = 0
+
+    def __hash__(self) -> int:
+        return self.serial
 
     @property
     def told(self) -> Site:

@@ -287,5 +287,5 @@ def _join_stale(mine: tuple[Stale, ...], theirs: tuple[Stale, ...]) -> tuple[Sta
         known = joined.get(item.write.site)
         joined[item.write.site] = replace(item, certain=known is not None and known.certain and item.certain)
     others = {item.write.site for item in theirs}
-    ordered = sorted(joined.values(), key=lambda item: (id(item.write.site), item.write.place))
+    ordered = sorted(joined.values(), key=lambda item: (item.write.site.serial, item.write.place))
     return tuple(item if item.write.site in others else replace(item, certain=False) for item in ordered)

@@ -209,16 +209,16 @@ class Walk:
         site = self._sites.get(key)
         if site is None:
             caller = self.calls[0].site if self.calls else None
-            site = self._sites[key] = Site(
-                self.played, node, caller, self.label, tuple(call.node for call in self.calls)
-            )
+            calls = tuple(call.node for call in self.calls)
+            site = Site(self.played, node, caller, self.label, calls, serial=len(self._sites))
+            self._sites[key] = site
         return site
 
     def read(self, node: cst.CSTNode) -> Site:
         """The site of a node, in whatever round of a loop and by whatever call it is reached."""
         site = self._sites.get(node)
         if site is None:
-            site = self._sites[node] = Site(self.played, node)
+            site = self._sites[node] = Site(self.played, node, serial=len(self._sites))
         return site
 
     def own(self, site: Site) -> Site:
@@ -227,7 +227,8 @@ class Walk:
             return site
         key = (site.node, "own", site.label)
         if key not in self._sites:
-            self._sites[key] = Site(site.unit, site.node, None, site.label, called=True)
+            own = Site(site.unit, site.node, None, site.label, called=True, serial=len(self._sites))
+            self._sites[key] = own
         return self._sites[key]
 
     def text(self, node: cst.CSTNode) -> str:
