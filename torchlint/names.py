@@ -28,11 +28,27 @@ def canonical(name: str) -> str:
     return name
 
 
-class ImportMap:
-    """What the names of one source mean, from its imports."""
+def absolute(target: str, package: str) -> str:
+    """An import from the top: in the package `lib.train`, `..models.Net` is `lib.models.Net`."""
+    rest = target.lstrip(".")
+    level = len(target) - len(rest)
+    if not level:
+        return target
+    parents = package.split(".") if package else []
+    kept = parents[: len(parents) - level + 1]
+    return ".".join([*kept, rest]) if rest else ".".join(kept)
 
-    def __init__(self, skeleton: Skeleton) -> None:
+
+class ImportMap:
+    """What the names of one source mean, from its imports.
+
+    Relative ones are named from `package`, the dotted name of the folder, where that is known.
+    """
+
+    def __init__(self, skeleton: Skeleton, package: str | None = None) -> None:
         self._imports = skeleton.imports
+        if package is not None:
+            self._imports = {name: absolute(target, package) for name, target in self._imports.items()}
         self._stars = [name for name in skeleton.stars if name in _STARS]
 
     def resolve(self, spelled: str) -> str | None:

@@ -23,8 +23,11 @@ _PREFIX = "if 1:\n"
 class Unit:
     """One parsed slice; `definition` is None for the module level."""
 
-    def __init__(self, definition: Definition | None, tree: cst.Module, line_offset: int) -> None:
+    def __init__(
+        self, definition: Definition | None, tree: cst.Module, line_offset: int, filename: str = ""
+    ) -> None:
         self.definition = definition
+        self.filename = filename
         self.tree = tree
         self._line_offset = line_offset
 
@@ -99,7 +102,7 @@ class Units:
                 text = _PREFIX + text
                 offset -= 1
         try:
-            return Unit(definition, cst.parse_module(text), offset)
+            return Unit(definition, cst.parse_module(text), offset, self._source.filename)
         except cst.ParserSyntaxError as error:
             raise UnreadableSource(
                 error.message, line=max(error.raw_line + offset, 1), column=error.raw_column

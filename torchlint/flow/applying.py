@@ -1,4 +1,4 @@
-"""Calls of functions of the same source: their summary becomes effects at the call."""
+"""Calls of functions in sight: their summary becomes effects at the call."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from torchlint.flow.walk import spelled, tensors
 if TYPE_CHECKING:
     from torchlint.flow.arguments import Arguments
     from torchlint.flow.autograd import Autograd
+    from torchlint.flow.neighbours import Callee
     from torchlint.flow.places import Places
     from torchlint.flow.playing import Playing
     from torchlint.flow.running import Running
@@ -60,19 +61,19 @@ class Applying:
         self._running = running
         self._playing = playing
 
-    def sets_modes(self, qualname: str) -> bool:
+    def sets_modes(self, callee: Callee) -> bool:
         """Whether a function switches the mode of anything of its caller."""
-        summary = self._walk.file.summary(qualname)
+        summary = self._walk.file.summary_of(callee)
         built = [shape.facts.mode for _, shape in summary.stored if isinstance(shape, ModuleShape)]
         return bool(summary.modes) or any(mode is not Mode.TRAIN for mode in built)
 
-    def call(self, definition: Definition, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
-        """A function of this source is called."""
-        walk = self._walk
-        summary = walk.file.summary(definition.qualname)
+    def call(self, callee: Callee, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
+        """A function in sight is called."""
+        walk, definition = self._walk, callee.definition
+        summary = walk.file.summary_of(callee)
         bound = bind_parameters(definition, arguments)
         if not walk.rehearsing and not walk.calls:
-            self._tell_callee(definition, summary, bound)
+            self._tell_callee(callee, summary, bound)
         handed = [thing for value in arguments.all() for thing in self._places.within(value)]
         leave_regions(self._walk, handed, node, recorded=True)
         self._run(summary, bound, node)
@@ -80,7 +81,7 @@ class Applying:
         self._tell(summary, bound, node)
         if walk.now().regions and (summary.runs or (not discarded and _gives_tensor(summary.returns))):
             walk.tell(Computed(walk.now().born, walk.site(node)))
-        if self._playing.can_play(definition, arguments, node):
+        if self._playing.can_play(callee, arguments, node):
             returned = self._playing.play(definition, bound, arguments, node)
             return returned or walk.unknown(node)
         self._affect(definition, summary, bound, node)
@@ -99,7 +100,7 @@ class Applying:
         found = [self._shape(shape, made, str(number)) for number, shape in enumerate(summary.returns)]
         return widen(found, lambda: walk.opaque((node, "wide"))) or walk.unknown(node)
 
-    def _tell_callee(self, definition: Definition, summary: Summary, bound: dict[str, Value]) -> None:
+    def _tell_callee(self, callee: Callee, summary: Summary, bound: dict[str, Value]) -> None:
         """Write down what this caller has set up, for when the callee is walked."""
         walk = self._walk
         modules: list[tuple[Path, ModuleFacts]] = []
@@ -111,9 +112,9 @@ class Applying:
                         facts = replace(facts, sensitivity=thing.sensitivity)
                     if settles(facts):
                         modules.append((path, facts))
-                    walk.file.believe_module(definition.qualname, path, thing)
+                    callee.home.believe_module(callee.definition.qualname, path, thing)
         grad_mode = GradMode.ENABLED if walk.grads_are_on() else walk.now().grad_mode
-        walk.file.called(definition.qualname, Context(tuple(modules), grad_mode))
+        callee.home.called(callee.definition.qualname, Context(tuple(modules), grad_mode))
 
     def _run(self, summary: Summary, bound: dict[str, Value], node: cst.Call) -> None:
         """The callee runs modules of ours under our grad mode."""

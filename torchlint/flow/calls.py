@@ -42,6 +42,7 @@ from torchlint.tables import Op, Result, module, op
 from torchlint.tables.effects import effect, says
 
 if TYPE_CHECKING:
+    from torchlint.flow.neighbours import Callee
     from torchlint.flow.values import Values
 
 
@@ -125,8 +126,8 @@ class Calls:
             case Dotted():
                 return self._dotted(thing.name, arguments, node, discarded=discarded)
             case Function():
-                assert thing.definition is not None
-                return self._applying.call(thing.definition, arguments, node, discarded=discarded)
+                assert thing.callee is not None
+                return self._applying.call(thing.callee, arguments, node, discarded=discarded)
             case Bound(receiver=Module() as receiver):
                 return self._method(receiver, thing.name, arguments, node, discarded=discarded)
             case Closure():
@@ -140,9 +141,8 @@ class Calls:
             case Instance(cls=str() as cls):
                 found = walk.file.classes.method(cls, "__call__")
                 if found is not None:
-                    definition = walk.file.skeleton.definitions[found[1]]
                     return self._applying.call(
-                        definition, arguments.behind(frozenset((thing,))), node, discarded=discarded
+                        found, arguments.behind(frozenset((thing,))), node, discarded=discarded
                     )
             case Opaque() if is_module_like(thing):
                 held = walk.module(thing.key, thing.place, parent=thing.parent)
@@ -217,7 +217,7 @@ class Calls:
                 if found is not None:
                     if known is not None and known.kind in ("log", "meter"):
                         self._effects.log(arguments, node)
-                    return self._own_method(found[1], thing, arguments, node, discarded=discarded)
+                    return self._own_method(found, thing, arguments, node, discarded=discarded)
                 held = self._places.slot(thing, f".{name}")
                 if any(isinstance(item, Module) or is_module_like(item) for item in held):
                     return NOTHING.union(
@@ -231,20 +231,17 @@ class Calls:
                     return self._effects.loader(known, node)
                 if known is not None and known.kind in ("log", "meter"):
                     self._effects.log(arguments, node)
-                outline = thing.outline
-                if outline is not None and name in outline.methods:
-                    return self._own_method(
-                        outline.methods[name].qualname, thing, arguments, node, discarded=discarded
-                    )
+                found = walk.file.classes.method(thing.cls, name)
+                if found is not None:
+                    return self._own_method(found, thing, arguments, node, discarded=discarded)
         return self.strangers.call(name, arguments, node, discarded=discarded)
 
     def _own_method(
-        self, qualname: str, thing: Thing, arguments: Arguments, node: cst.Call, *, discarded: bool
+        self, callee: Callee, thing: Thing, arguments: Arguments, node: cst.Call, *, discarded: bool
     ) -> Value:
-        definition = self._walk.file.skeleton.definitions[qualname]
-        if not definition.is_static:
+        if not callee.definition.is_static:
             arguments = arguments.behind(frozenset((thing,)))
-        return self._applying.call(definition, arguments, node, discarded=discarded)
+        return self._applying.call(callee, arguments, node, discarded=discarded)
 
     def _module_method(
         self, thing: Module, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool
@@ -252,7 +249,7 @@ class Calls:
         walk = self._walk
         found = walk.file.classes.method(thing.cls, name) if thing.cls is not None else None
         if found is not None and name not in ("eval", "train", "forward"):
-            return self._own_method(found[1], thing, arguments, node, discarded=discarded)
+            return self._own_method(found, thing, arguments, node, discarded=discarded)
         known = effect(f".{name}")
         if known is not None and known.kind in MODULE_EFFECTS:
             return self._methods.of_module(known, thing, arguments, node)
@@ -303,22 +300,20 @@ class Calls:
 
     def _construct(self, thing: ClassThing, arguments: Arguments, node: cst.Call) -> Value:
         walk = self._walk
-        outline = thing.outline
-        assert outline is not None
         classes = walk.file.classes
         made: Thing
-        if classes.is_module(outline.name):
+        if classes.is_module(thing.cls):
             made = self.running.fresh(
-                node, outline.name, classes.sensitivity(outline.name), parameters=True, mode=Mode.TRAIN
+                node, thing.cls, classes.sensitivity(thing.cls), parameters=True, mode=Mode.TRAIN
             )
         else:
-            made = walk.things.make(Instance, (node, "instance"), "", cls=outline.name)
-        found = classes.method(outline.name, "__init__")
+            made = walk.things.make(Instance, (node, "instance"), "", cls=thing.cls)
+        found = classes.method(thing.cls, "__init__")
         if found is None:
             if isinstance(made, Instance):
                 self._fill(made, arguments)
-        elif isinstance(made, Instance) or self._applying.sets_modes(found[1]):
-            self._own_method(found[1], made, arguments, node, discarded=False)
+        elif isinstance(made, Instance) or self._applying.sets_modes(found):
+            self._own_method(found, made, arguments, node, discarded=False)
         return frozenset((made,))
 
     def _fill(self, made: Instance, arguments: Arguments) -> None:

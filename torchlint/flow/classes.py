@@ -1,15 +1,25 @@
-"""What the classes of a source are: modules or not, what they hold, whether their mode matters."""
+"""What the classes of a source are: modules or not, what they hold, whether their mode matters.
+
+A class is known by its key: its name in a file that is read alone, else the path of its file, a colon and
+its name. Names as the source spells them have to be looked up first.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from torchlint.flow.domain import Sensitivity
-from torchlint.names import ImportMap
-from torchlint.skeleton import ClassOutline, Construct, Skeleton
+from torchlint.flow.neighbours import Callee
+from torchlint.skeleton import ClassOutline, Construct
 from torchlint.tables import Answer, Argument, Given, Layer, module
 from torchlint.tables.effects import says
+
+if TYPE_CHECKING:
+    from torchlint.flow.file import FileFlow
+
+_MOST_BASES = 32  # of one class, all together
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,49 +34,90 @@ class Made:
     statistics: bool = False
 
 
+class Kin(NamedTuple):
+    """A class or one of its bases, among the classes of its file."""
+
+    classes: Classes
+    outline: ClassOutline
+
+    @property
+    def key(self) -> str:
+        """The key of the class."""
+        return self.classes.own(self.outline.name)
+
+
 class Classes:
     """The classes of one source."""
 
-    def __init__(self, skeleton: Skeleton, imports: ImportMap) -> None:
-        self._outlines = skeleton.classes
-        self._imports = imports
+    def __init__(self, home: FileFlow) -> None:
+        self.home = home
+        self.imports = home.imports
+        self._outlines = home.skeleton.classes
+        self._prefix = f"{home.path}:" if home.path else ""
+        self._lineages: dict[str, tuple[Kin, ...]] = {}
+        self._modules: dict[str, bool] = {}
         self._sensitivities: dict[str, Sensitivity] = {}
         self._fills: dict[str, bool] = {}
         self._attributes: dict[str, dict[str, list[object]]] = {}
         self._uses: dict[str, dict[str, set[str]]] = {}
 
-    def outline(self, name: str | None) -> ClassOutline | None:
-        """The outline of a class of this source."""
-        return self._outlines.get(name) if name is not None else None
+    def own(self, name: str) -> str:
+        """The key of a class that this source defines."""
+        return self._prefix + name
 
-    def lineage(self, name: str) -> list[ClassOutline]:
-        """The class and its bases in this source, nearest first."""
-        found: list[ClassOutline] = []
-        waiting = [name]
-        while waiting:
-            outline = self._outlines.get(waiting.pop(0))
-            if outline is not None and outline not in found:
-                found.append(outline)
-                waiting.extend(outline.bases)
-        return found
+    def find(self, spelled: str) -> str | None:
+        """The key of the class that a name of this source stands for; None where it is out of sight."""
+        if spelled in self._outlines:
+            return self.own(spelled)
+        dotted = self.imports.resolve(spelled)
+        found = self.home.neighbours.find(dotted) if dotted is not None else None
+        if found is None or found.name not in found.home.skeleton.classes:
+            return None
+        return found.home.classes.own(found.name)
 
-    def is_module(self, name: str) -> bool:
-        """Whether a class of this source derives from nn.Module, as far as the source shows."""
-        for outline in self.lineage(name):
-            for base in outline.bases:
-                if base in self._outlines:
-                    continue
-                dotted = self._imports.resolve(base) or base
-                if dotted.startswith("torch.nn.") or "module" in says("base", dotted.rpartition(".")[2]):
-                    return True
-                # A base nobody shows, and a forward: torch code has no other use for the word. Or
-                # layers built into the object itself.
-                if dotted == "torch.autograd.Function" or self._known_base(base):
-                    continue
-                if "forward" in outline.methods or self._holds_layers(outline):
-                    return True
-                if any(module(star) for star in self._imports.starred(base)):
-                    return True
+    def outline(self, key: str | None) -> ClassOutline | None:
+        """The outline of a class in sight."""
+        kin = self._kin(key) if key is not None else None
+        return kin.outline if kin is not None else None
+
+    def lineage(self, key: str) -> tuple[Kin, ...]:
+        """The class and its bases in sight, nearest first."""
+        known = self._lineages.get(key)
+        if known is None:
+            found: dict[str, Kin] = {}
+            waiting: list[str | None] = [key]
+            while waiting and len(found) < _MOST_BASES:
+                one = waiting.pop(0)
+                kin = self._kin(one) if one is not None else None
+                if kin is not None and kin.key not in found:
+                    found[kin.key] = kin
+                    waiting.extend(map(kin.classes.find, kin.outline.bases))
+            known = self._lineages[key] = tuple(found.values())
+        return known
+
+    def is_module(self, key: str) -> bool:
+        """Whether a class in sight derives from nn.Module, as far as the sources show."""
+        known = self._modules.get(key)
+        if known is None:
+            known = self._modules[key] = any(kin.classes.looks_like_module(kin) for kin in self.lineage(key))
+        return known
+
+    def looks_like_module(self, kin: Kin) -> bool:
+        """Whether a class of this source says by itself that it is a module."""
+        for base in kin.outline.bases:
+            if self.find(base) is not None:
+                continue
+            dotted = self.imports.resolve(base) or base
+            if dotted.startswith("torch.nn.") or "module" in says("base", dotted.rpartition(".")[2]):
+                return True
+            # A base nobody shows, and a forward: torch code has no other use for the word. Or
+            # layers built into the object itself.
+            if dotted == "torch.autograd.Function" or self._known_base(base):
+                continue
+            if "forward" in kin.outline.methods or self._holds_layers(kin.outline):
+                return True
+            if any(module(star) for star in self.imports.starred(base)):
+                return True
         return False
 
     def _holds_layers(self, outline: ClassOutline) -> bool:
@@ -74,48 +125,47 @@ class Classes:
             for value in values:
                 if not isinstance(value, Construct):
                     continue
-                if not (self._imports.resolve(value.callee) or "").startswith("torch.nn."):
+                if not (self.imports.resolve(value.callee) or "").startswith("torch.nn."):
                     continue
                 made = self.made(value)
                 if made is not None and (made.parameters or made.sensitivity is Sensitivity.YES):
                     return True
         return False
 
-    def is_opaque(self, name: str) -> bool:
-        """Whether a class has a base that the source does not show, so that it may be anything."""
+    def is_opaque(self, key: str) -> bool:
+        """Whether a class has a base that nobody in sight shows, so that it may be anything."""
         return any(
-            base not in self._outlines and not self._known_base(base)
-            for outline in self.lineage(name)
-            for base in outline.bases
+            kin.classes.find(base) is None and not kin.classes._known_base(base)
+            for kin in self.lineage(key)
+            for base in kin.outline.bases
         )
 
-    def method(self, name: str, method: str) -> tuple[ClassOutline, str] | None:
-        """The class of this source that defines a method, and the method's qualified name."""
-        for outline in self.lineage(name):
-            if method in outline.methods:
-                return outline, outline.methods[method].qualname
+    def method(self, key: str, method: str) -> Callee | None:
+        """The method that a class has or inherits."""
+        for kin in self.lineage(key):
+            if method in kin.outline.methods:
+                return Callee(kin.classes.home, kin.outline.methods[method])
         return None
 
-    def attribute(self, name: str, attribute: str) -> list[object]:
-        """What `self.<attribute>` is assigned in a class and its bases: constructs and literals."""
-        found: list[object] = []
-        for outline in self.lineage(name):
-            found.extend(self._assigned(outline).get(attribute, ()))
-        return found
+    def attribute(self, key: str, attribute: str) -> list[tuple[Classes, object]]:
+        """What a class and its bases assign to `self.<attribute>`, constructs as their files spell them."""
+        return [
+            (kin.classes, value)
+            for kin in self.lineage(key)
+            for value in kin.classes._assigned(kin.outline).get(attribute, ())
+        ]
 
-    def uses(self, name: str, attribute: str) -> set[str]:
+    def uses(self, key: str, attribute: str) -> set[str]:
         """The methods called on `self.<attribute>` in a class and its bases; `()` for a call of it."""
-        return {use for outline in self.lineage(name) for use in self._used(outline).get(attribute, ())}
+        return {use for kin in self.lineage(key) for use in kin.classes._used(kin.outline).get(attribute, ())}
 
     def made(self, construct: Construct) -> Made | None:
-        """The module that a constructor call makes; None where it makes none that is known."""
-        outline = self._outlines.get(construct.callee)
-        if outline is not None:
-            if not self.is_module(outline.name):
-                return None
-            return Made(outline.name, self.sensitivity(outline.name), True)
-        dotted = self._imports.resolve(construct.callee)
-        candidates = [dotted] if dotted else list(self._imports.starred(construct.callee))
+        """The module that a constructor call of this source makes; None where it makes none that is known."""
+        key = self.find(construct.callee)
+        if key is not None:
+            return Made(key, self.sensitivity(key), True) if self.is_module(key) else None
+        dotted = self.imports.resolve(construct.callee)
+        candidates = [dotted] if dotted else list(self.imports.starred(construct.callee))
         layer = next((known for name in candidates if (known := module(name)) is not None), None)
         if layer is None:
             return None
@@ -126,59 +176,68 @@ class Classes:
         ]
         return make(layer, positional, keywords, [part for part in parts if part is not None])
 
-    def fills_itself(self, name: str) -> bool:
-        """Whether the forward of a module class of this source stores something on the module."""
-        known = self._fills.get(name)
+    def fills_itself(self, key: str) -> bool:
+        """Whether the forward of a module class in sight stores something on the module."""
+        known = self._fills.get(key)
         if known is None:
-            found = self.method(name, "forward")
-            known = found is not None and found[0].methods["forward"].stores_on_self()
-            self._fills[name] = known
+            found = self.method(key, "forward")
+            known = self._fills[key] = found is not None and found.definition.stores_on_self()
         return known
 
-    def sensitivity(self, name: str) -> Sensitivity:
-        """Whether a module class of this source computes differently in training mode."""
-        known = self._sensitivities.get(name)
+    def sensitivity(self, key: str) -> Sensitivity:
+        """Whether a module class in sight computes differently in training mode."""
+        kin = self._kin(key)
+        if kin is not None and kin.classes is not self:
+            return kin.classes.sensitivity(key)
+        known = self._sensitivities.get(key)
         if known is None:
-            self._sensitivities[name] = Sensitivity.NO  # a class that holds itself adds nothing
-            known = self._sensitivities[name] = self._judge(name)
+            self._sensitivities[key] = Sensitivity.NO  # a class that holds itself adds nothing
+            known = self._sensitivities[key] = self._judge(key)
         return known
 
-    def _judge(self, name: str) -> Sensitivity:
+    def _kin(self, key: str) -> Kin | None:
+        path, _, name = key.rpartition(":")
+        if path == self.home.path:
+            outline = self._outlines.get(name)
+            return Kin(self, outline) if outline is not None else None
+        home = self.home.neighbours.at(path) if path else None
+        outline = home.skeleton.classes.get(name) if home is not None else None
+        return Kin(home.classes, outline) if home is not None and outline is not None else None
+
+    def _judge(self, key: str) -> Sensitivity:
         parts: list[Sensitivity] = []
-        for outline in self.lineage(name):
-            if outline.mentions_training():
+        for kin in self.lineage(key):
+            if kin.outline.mentions_training():
                 return Sensitivity.YES
-            for base in outline.bases:
-                if base not in self._outlines and not self._known_base(base):
-                    parts.append(Sensitivity.UNKNOWN)
-            for made in map(self.made, outline.calls()):
-                if made is not None:
-                    parts.append(made.sensitivity)
-            for attribute, values in self._assigned(outline).items():
-                parts.extend(self._of_attribute(outline, attribute, values))
+            parts.extend(kin.classes._of_parts(kin))
         return Sensitivity.of_parts(parts)
 
-    def _of_attribute(
-        self, outline: ClassOutline, attribute: str, values: list[object]
-    ) -> Iterable[Sensitivity]:
-        called = "()" in self.uses(outline.name, attribute)
-        for value in values:
-            if isinstance(value, Construct):
-                if self.made(value) is None and self._may_build_module(value.callee, called=called):
-                    yield Sensitivity.UNKNOWN
-            elif called and not isinstance(value, str | int | float | bool | tuple | None):
-                yield Sensitivity.UNKNOWN  # a module that was handed in
+    def _of_parts(self, kin: Kin) -> Iterable[Sensitivity]:
+        for base in kin.outline.bases:
+            if self.find(base) is None and not self._known_base(base):
+                yield Sensitivity.UNKNOWN
+        for made in map(self.made, kin.outline.calls()):
+            if made is not None:
+                yield made.sensitivity
+        for attribute, values in self._assigned(kin.outline).items():
+            called = "()" in self.uses(kin.key, attribute)
+            for value in values:
+                if isinstance(value, Construct):
+                    if self.made(value) is None and self._may_build_module(value.callee, called=called):
+                        yield Sensitivity.UNKNOWN
+                elif called and not isinstance(value, str | int | float | bool | tuple | None):
+                    yield Sensitivity.UNKNOWN  # a module that was handed in
 
     def _may_build_module(self, callee: str, *, called: bool) -> bool:
-        dotted = self._imports.resolve(callee) or callee
+        dotted = self.imports.resolve(callee) or callee
         if dotted.startswith("torch."):
             return False
         if callee.startswith(("self.", "super.")):
             return False  # the layers stand in the method itself, which is read as well
-        return called or (dotted.rpartition(".")[2][:1].isupper() and callee not in self._outlines)
+        return called or (dotted.rpartition(".")[2][:1].isupper() and self.find(callee) is None)
 
     def _known_base(self, base: str) -> bool:
-        dotted = self._imports.resolve(base) or base
+        dotted = self.imports.resolve(base) or base
         return dotted in (
             "object",
             "ABC",
@@ -195,7 +254,7 @@ class Classes:
                 return made.sensitivity
             return (
                 None
-                if self._imports.resolve(item.callee or "") == "collections.OrderedDict"
+                if self.imports.resolve(item.callee or "") == "collections.OrderedDict"
                 else Sensitivity.UNKNOWN
             )
         if isinstance(item, tuple):

@@ -6,7 +6,7 @@ its summary. Then it is played once, after its callers, so that what they set up
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from torchlint.flow.autograd import Autograd
@@ -15,29 +15,17 @@ from torchlint.flow.classes import Classes
 from torchlint.flow.domain import Grad, GradMode, Sensitivity
 from torchlint.flow.events import Event, LeaveRegion, LeaveUnit
 from torchlint.flow.interpreter import Interpreter
+from torchlint.flow.neighbours import Alone, Callee, Neighbours
 from torchlint.flow.places import Places
-from torchlint.flow.state import ModuleFacts, State, TensorFacts
-from torchlint.flow.summary import (
-    UNKNOWN_SUMMARY,
-    ContainerShape,
-    Context,
-    InstanceShape,
-    ModuleShape,
-    Path,
-    PlainShape,
-    SamePlace,
-    Shape,
-    Summary,
-    TensorShape,
-    UnknownShape,
-    settles,
-)
-from torchlint.flow.things import Container, Instance, Module, Opaque, Plain, Scalar, Tensor, Thing, Value
+from torchlint.flow.state import ModuleFacts, TensorFacts
+from torchlint.flow.summarizing import summary_of
+from torchlint.flow.summary import UNKNOWN_SUMMARY, Context, ModuleShape, Path, Summary, abroad, settles
+from torchlint.flow.things import Instance, Module, Thing
 from torchlint.flow.values import Values
-from torchlint.flow.walk import Evidence, Records, Walk, path_of
+from torchlint.flow.walk import Evidence, Records, Walk
 from torchlint.names import ImportMap
-from torchlint.skeleton import Definition, Skeleton, dotted
-from torchlint.units import Unit, Units
+from torchlint.skeleton import Definition, Skeleton
+from torchlint.units import Units
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -51,13 +39,26 @@ _MOST_CALLERS = 24  # of one function: what a function with more is given, nobod
 
 
 class FileFlow:
-    """All units of one source, their summaries, and what callers have set up."""
+    """All units of one source, their summaries, and what callers have set up.
 
-    def __init__(self, skeleton: Skeleton, units: Units) -> None:
+    `path` tells the files of a project apart; `package` is the dotted name of its folder, where it has one.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        units: Units,
+        *,
+        path: str = "",
+        package: str | None = None,
+        neighbours: Neighbours | None = None,
+    ) -> None:
         self.skeleton = skeleton
-        self.imports = ImportMap(skeleton)
-        self.classes = Classes(skeleton, self.imports)
-        self._units = units
+        self.path = path
+        self.neighbours = neighbours or Alone()
+        self.imports = ImportMap(skeleton, package)
+        self.classes = Classes(self)
+        self.units = units
         self._evidence: dict[str, Evidence] = {}
         self._records: dict[str, Records] = {}
         self._summaries: dict[str, Summary] = {}
@@ -77,9 +78,10 @@ class FileFlow:
             self._reading.pop()
         return known
 
-    def unit(self, qualname: str) -> Unit:
-        """The parsed unit of a function."""
-        return self._units.unit(qualname)
+    def summary_of(self, callee: Callee) -> Summary:
+        """The summary of a function in sight, without what only its own file can name."""
+        summary = callee.home.summary(callee.definition.qualname)
+        return summary if callee.home is self else abroad(summary)
 
     def is_playable(self, definition: Definition) -> bool:
         """Whether the body of a function can be walked in the place of a call."""
@@ -103,7 +105,7 @@ class FileFlow:
     def trains(self, name: str) -> bool:
         """Whether any unit of this source runs backward through a module of this name."""
         for qualname in unit_names(self.skeleton):
-            text = self._units.text(qualname)
+            text = self.units.text(qualname)
             if name and "backward" in text and name in text:
                 self.summary(qualname)
                 if name in self._records[qualname].trained:
@@ -140,7 +142,7 @@ class FileFlow:
         grad_mode = context.grad_mode if context is not None else GradMode.CALLER
         if definition is None:
             grad_mode = GradMode.ENABLED
-        walk = Walk(self, self._units.unit(qualname), self._evidence[qualname], grad_mode, listener)
+        walk = Walk(self, self.units.unit(qualname), self._evidence[qualname], grad_mode, listener)
         self._walk(walk, definition, self._entry_facts(qualname, definition, context), probe)
         walk.tell(LeaveUnit())
 
@@ -160,7 +162,7 @@ class FileFlow:
         return callers if len(callers) <= _MOST_CALLERS else []
 
     def _summarize(self, qualname: str) -> Summary:
-        unit = self._units.unit(qualname)
+        unit = self.units.unit(qualname)
         definition = self.skeleton.definitions.get(qualname)
         evidence = self._evidence[qualname] = Evidence()
         for _ in range(_MOST_WALKS):
@@ -172,7 +174,7 @@ class FileFlow:
         self._records[qualname] = walk.records
         if definition is None or definition.is_abstract:
             return UNKNOWN_SUMMARY
-        return _summary_of(definition, walk)
+        return summary_of(definition, walk)
 
     def _walk(
         self,
@@ -193,7 +195,7 @@ class FileFlow:
         if definition is not None:
             owner = definition.owner or ""
             begins = definition.name in ("forward", "__init__")
-            walk.begins_graded = begins and self.classes.is_module(owner)
+            walk.begins_graded = begins and self.classes.is_module(self.classes.own(owner))
             self._begin(walk, places, definition)
         for path, known in facts:
             self._set_up(walk, places, path, known)
@@ -218,7 +220,7 @@ class FileFlow:
         self, walk: Walk, places: Places, definition: Definition, position: int, name: str
     ) -> Thing:
         key = ("entry", (name,))
-        owner = definition.owner
+        owner = self.classes.own(definition.owner) if definition.owner is not None else None
         if position == 0 and owner is not None and not definition.is_static and name in ("self", "model"):
             if self.classes.is_module(owner):
                 sensitivity = self.classes.sensitivity(owner)
@@ -228,9 +230,10 @@ class FileFlow:
             return walk.things.make(Instance, key, name, cls=owner)
         annotation = definition.annotation(name)
         if annotation is not None:
-            if annotation in self.skeleton.classes and self.classes.is_module(annotation):
-                sensitivity = self.classes.sensitivity(annotation)
-                return walk.things.make(Module, key, name, cls=annotation, sensitivity=sensitivity)
+            cls = self.classes.find(annotation)
+            if cls is not None and self.classes.is_module(cls):
+                sensitivity = self.classes.sensitivity(cls)
+                return walk.things.make(Module, key, name, cls=cls, sensitivity=sensitivity)
             if (self.imports.resolve(annotation) or "").startswith("torch.nn."):
                 return walk.things.make(Module, key, name, sensitivity=Sensitivity.UNKNOWN)
         return places.entry((name,), name)
@@ -242,7 +245,7 @@ class FileFlow:
         known = {path for path, _ in facts}
         for path in sorted(self.summary(qualname).asks - known):
             if definition is not None and definition.owner is not None and path[0] == "self":
-                rest = self._at_rest(definition.owner, path)
+                rest = self._at_rest(self.classes.own(definition.owner), path)
                 if rest is not None:
                     facts.append((path, rest))
         return facts
@@ -250,12 +253,13 @@ class FileFlow:
     def _at_rest(self, owner: str, path: Path) -> ModuleFacts | None:
         """The mode in which the methods of a class leave a module that they hold."""
         rest: ModuleFacts | None = None
-        for outline in self.classes.lineage(owner):
-            for method in outline.methods.values():
-                text = self._units.text(method.qualname)
+        for kin in self.classes.lineage(owner):
+            home = kin.classes.home
+            for method in kin.outline.methods.values():
+                text = home.units.text(method.qualname)
                 if method.name != "__init__" and ".train(" not in text and ".eval(" not in text:
                     continue
-                summary = self.summary(method.qualname)
+                summary = home.summary(method.qualname)
                 left = dict(summary.modes).get(path)
                 built = dict(summary.stored).get(path)
                 for facts in (left, built.facts if isinstance(built, ModuleShape) else None):
@@ -272,110 +276,6 @@ class FileFlow:
         for thing in value:
             if isinstance(thing, Module):
                 walk.state = walk.now().with_module(thing, facts)
-
-
-def _summary_of(definition: Definition, walk: Walk) -> Summary:
-    records, end = walk.records, walk.state
-    if end is None:
-        return Summary(asks=frozenset(records.asks), runs=records.all_runs())
-    returns: tuple[Shape, ...] = (PlainShape(Plain.NONE),)
-    if records.yields:
-        returns = (UnknownShape(),)
-    elif records.returned:
-        returns = _shapes(records.returned, end, walk, depth=0)
-    return Summary(
-        returns,
-        _modes(end),
-        _stored(end),
-        records.all_runs(),
-        frozenset(records.asks),
-        frozenset(records.writes),
-        frozenset(records.hidden_writes),
-        frozenset(records.tracked_writes),
-        frozenset(records.saves),
-        frozenset(records.backwards),
-        frozenset(records.logs),
-        frozenset(records.keeps),
-        records.updates,
-        _modes(records.yielded) if records.yielded is not None and _is_context(definition) else None,
-        records.enables,
-    )
-
-
-def _is_context(definition: Definition) -> bool:
-    return any(
-        (dotted(item) or "").rpartition(".")[2] == "contextmanager" for item in definition.node.decorator_list
-    )
-
-
-def _modes(state: State) -> tuple[tuple[Path, ModuleFacts], ...]:
-    """The modes of the caller's modules, as far as they were set."""
-    modes = [
-        (path, facts)
-        for thing, facts in state.modules.items()
-        if (path := path_of(thing)) is not None and (settles(facts) or facts.frozen)
-    ]
-    return tuple(sorted((*modes, *_kept(state)), key=lambda item: item[0]))
-
-
-def _kept(end: State) -> Iterator[tuple[Path, ModuleFacts]]:
-    """The modes of modules that were handed in and are now held by something else of the caller's."""
-    for holder, slot, value in end.stored():
-        path = path_of(holder)
-        for thing in value if path is not None else ():
-            if isinstance(thing, Module) and thing.built is None and settles(end.module(thing)):
-                assert path is not None
-                yield (*path, slot), end.module(thing)
-
-
-def _stored(end: State) -> tuple[tuple[Path, Shape], ...]:
-    """What the function leaves in attributes of its caller's things: modules it built, or its arguments."""
-    stored: list[tuple[Path, Shape]] = []
-    for holder, slot, value in end.stored():
-        path = path_of(holder)
-        if path is None or len(value) != 1:
-            continue
-        (thing,) = value
-        if isinstance(thing, Module) and thing.built is not None:
-            stored.append(((*path, slot), _module_shape(thing, end)))
-        elif (source := path_of(thing)) is not None and source != (*path, slot):
-            stored.append(((*path, slot), SamePlace(source)))
-    return tuple(stored)
-
-
-def _module_shape(thing: Module, end: State) -> ModuleShape:
-    return ModuleShape(thing.cls, thing.sensitivity, thing.parameters, end.module(thing))
-
-
-def _shapes(value: Value, end: State, walk: Walk, *, depth: int) -> tuple[Shape, ...]:
-    shapes = {_shape(thing, end, walk, depth=depth) for thing in value}
-    return tuple(sorted(shapes, key=repr))
-
-
-def _shape(thing: Thing, end: State, walk: Walk, *, depth: int) -> Shape:
-    path = path_of(thing)
-    if path is not None:
-        return SamePlace(path)
-    match thing:
-        case Module():
-            return _module_shape(thing, end) if thing.built is not None else UnknownShape()
-        case Tensor():
-            facts = end.tensor(thing)
-            sources = frozenset(source for item in facts.sources if (source := path_of(item)) is not None)
-            modules = frozenset(source for item in facts.modules if (source := path_of(item)) is not None)
-            return TensorShape(facts.grad, sources, modules)
-        case Scalar():
-            return PlainShape(thing.kind)
-        case Instance(cls=str() as cls):
-            return InstanceShape(cls)
-        case Container() if depth < 2:
-            slots = tuple(
-                (slot, _shapes(held, end, walk, depth=depth + 1)) for slot, held in end.slots(thing).items()
-            )
-            return ContainerShape(thing.kind, tuple(sorted(slots)))
-        case Opaque() if thing.key in walk.evidence.graphs:
-            return TensorShape(Grad.YES, frozenset(), frozenset())
-    return UnknownShape()
 
 
 def unit_names(skeleton: Skeleton) -> list[str]:

@@ -16,6 +16,7 @@ from torchlint.tables.effects import effect
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from torchlint.flow.classes import Classes
     from torchlint.flow.places import Places
     from torchlint.flow.walk import Walk
 
@@ -116,10 +117,14 @@ class Members:
         *,
         parent: Thing | None = None,
         owned: bool = False,
+        home: Classes | None = None,
     ) -> Module | None:
-        """The module that a constructor call in sight makes, with the layers of a Sequential."""
+        """The module that a constructor call in sight makes, with the layers of a Sequential.
+
+        `home` are the classes of the file that spells it, where that is another one.
+        """
         walk = self._walk
-        made = walk.file.classes.made(construct)
+        made = (home or walk.file.classes).made(construct)
         if made is None:
             return None
         thing = walk.things.make(
@@ -142,7 +147,7 @@ class Members:
                 slot = f"[{number}]"
                 inner: object = ("entry", (*path, slot)) if path is not None else (key, slot)
                 built = isinstance(item, Construct) and self._built(
-                    item, inner, f"{place}{slot}", parent=thing, owned=owned
+                    item, inner, f"{place}{slot}", parent=thing, owned=owned, home=home
                 )
                 if not built:
                     return thing
@@ -156,20 +161,20 @@ class Members:
         classes = walk.file.classes
         owned = isinstance(parent, Module) and parent.owned
         values = classes.attribute(owner, name)
-        for value in values:
+        for home, value in values:
             if not isinstance(value, Construct):
                 continue
-            built = self._built(value, key, place, parent=parent, owned=owned)
+            built = self._built(value, key, place, parent=parent, owned=owned, home=home)
             if built is not None:
                 return built
-            dotted = walk.file.imports.resolve(value.callee) or value.callee
+            dotted = home.imports.resolve(value.callee) or value.callee
             if canonical(dotted) == "torch.nn.parameter.Parameter":
-                if any(isinstance(other, tuple) for other in values):
+                if any(isinstance(other, tuple) for _, other in values):
                     return None  # elsewhere a list or dict of parameters
                 if False in (*value.arguments[1:2], dict(value.keywords).get("requires_grad")):
                     return walk.opaque(key, place, parent)
                 return walk.things.make(Tensor, key, place, leaf=True, holder=parent)
-        if any(name in outline.buffers for outline in classes.lineage(owner)):
+        if any(name in kin.outline.buffers for kin in classes.lineage(owner)):
             buffer = walk.things.make(Tensor, key, place, holder=parent)
             if walk.now().tensors.get(buffer) is None:
                 facts = TensorFacts(Grad.NO, frozenset((buffer,)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from torchlint.flow.domain import Grad, Mode
 from torchlint.flow.events import Escaped, Logged, Site, UsedOutside
 from torchlint.flow.members import Members
+from torchlint.flow.neighbours import Callee
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import (
     NOTHING,
@@ -70,11 +71,9 @@ class Places:
         if dotted is not None:
             return self._dotted(name, dotted)
         if name in file.skeleton.definitions:
-            definition = file.skeleton.definitions[name]
-            return frozenset((walk.things.make(Function, ("function", name), name, definition=definition),))
-        outline = file.classes.outline(name)
-        if outline is not None:
-            return frozenset((walk.things.make(ClassThing, ("class", name), name, outline=outline),))
+            return self._function(Callee(file, file.skeleton.definitions[name]))
+        if name in file.skeleton.classes:
+            return self._class(file.classes.own(name), name)
         for candidate in file.imports.starred(name):
             if effect(candidate) or module(candidate) or op(candidate):
                 return self._dotted(name, candidate)
@@ -87,6 +86,27 @@ class Places:
         if name in _BUILTINS:
             return self._dotted(name, f"builtins.{name}")
         return frozenset((self.entry((f"::{name}",), name),))
+
+    def found(self, dotted: str) -> Thing | None:
+        """The function or class of another file of the project that a dotted name stands for."""
+        found = self._walk.file.neighbours.find(dotted)
+        if found is None:
+            return None
+        home, name = found
+        value = NOTHING
+        if name in home.skeleton.definitions:
+            value = self._function(Callee(home, home.skeleton.definitions[name]))
+        elif name in home.skeleton.classes:
+            value = self._class(home.classes.own(name), name)
+        return next(iter(value), None)
+
+    def _function(self, callee: Callee) -> Value:
+        name = callee.definition.qualname
+        key = ("function", callee.home.path, name)
+        return frozenset((self._walk.things.make(Function, key, name, callee=callee),))
+
+    def _class(self, key: str, name: str) -> Value:
+        return frozenset((self._walk.things.make(ClassThing, ("class", key), name, cls=key),))
 
     def entry(self, path: tuple[str, ...], place: str) -> Thing:
         """The thing that the caller has at a place."""
@@ -131,12 +151,10 @@ class Places:
                 return frozenset((gradient,))
             case Tensor():
                 return self._autograd.part(thing, node)
-            case ClassThing() if thing.outline is not None and name in thing.outline.methods:
-                definition = thing.outline.methods[name]
-                key = ("function", definition.qualname)
-                return frozenset(
-                    (walk.things.make(Function, key, definition.qualname, definition=definition),)
-                )
+            case ClassThing():
+                callee = walk.file.classes.method(thing.cls, name)
+                if callee is not None:
+                    return self._function(callee)
         return self.slot(thing, f".{name}")
 
     def element(self, container: Container, slot: str) -> Value:

@@ -17,6 +17,7 @@ from torchlint.flow.walk import Call
 if TYPE_CHECKING:
     from torchlint.flow.arguments import Arguments
     from torchlint.flow.closures import Closures
+    from torchlint.flow.neighbours import Callee
     from torchlint.flow.values import Values
     from torchlint.flow.walk import Walk
     from torchlint.skeleton import Definition
@@ -39,9 +40,11 @@ class Playing:
         self._played: set[tuple[cst.CSTNode, ...]] = set()
         self._globals: PersistentMap[str, Value] = PersistentMap()
 
-    def can_play(self, definition: Definition, arguments: Arguments, node: cst.CSTNode) -> bool:
-        """Whether a call of a function is played: it is short, does not call itself, and yields nothing."""
-        walk = self._walk
+    def can_play(self, callee: Callee, arguments: Arguments, node: cst.CSTNode) -> bool:
+        """Whether a call is played: of a short function of this file that neither calls itself nor yields."""
+        walk, definition = self._walk, callee.definition
+        if callee.home is not walk.file:
+            return False
         length = definition.last_line - definition.first_line
         if len(walk.calls) >= _DEEPEST or length > _LONGEST:
             return False
@@ -64,7 +67,7 @@ class Playing:
         if not walk.calls:
             is_module_level = walk.unit.definition is None
             self._globals = before.names if is_module_level else PersistentMap()
-        unit = walk.file.unit(definition.qualname)
+        unit = walk.file.units.unit(definition.qualname)
         assert unit.function is not None
         call = Call(definition, unit, walk.site(node), node, bound)
         outer, walk.outer_names = walk.outer_names, set()

@@ -172,12 +172,11 @@ class Running:
         found = walk.file.classes.method(thing.cls, "forward") if thing.cls is not None else None
         if found is None:
             return None
-        definition = walk.file.skeleton.definitions[found[1]]
         arguments = arguments.behind(frozenset((thing,)))
-        if not self._playing.can_play(definition, arguments, node):
+        if not self._playing.can_play(found, arguments, node):
             return None
-        bound = bind_parameters(definition, arguments)
-        value = self._playing.play(definition, bound, arguments, node)
+        bound = bind_parameters(found.definition, arguments)
+        value = self._playing.play(found.definition, bound, arguments, node)
         made = self._places.within(value or NOTHING)
         if not made:
             return None
@@ -224,7 +223,7 @@ class Running:
     def evaluates(self) -> bool:
         """Whether the function being walked says evaluation by its name."""
         owner, _, name = self._walk.unit.name.rpartition(".")
-        if owner and self._walk.file.classes.is_opaque(owner):
+        if owner and self._walk.file.classes.is_opaque(self._walk.file.classes.own(owner)):
             return False  # a base out of sight calls it, and knows the mode
         names = self._closures.names or [name]
         words = says("function", names[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.state import ModuleFacts
@@ -99,6 +99,48 @@ class Summary:
 
 
 UNKNOWN_SUMMARY = Summary()
+
+
+def abroad(summary: Summary) -> Summary:
+    """What a caller in another file can use: nothing that goes by names of the function's module level."""
+    return replace(
+        summary,
+        returns=tuple(_abroad(shape) for shape in summary.returns),
+        modes=tuple(item for item in summary.modes if _travels(item[0])),
+        stored=tuple((path, _abroad(shape)) for path, shape in summary.stored if _travels(path)),
+        runs=tuple(run for run in summary.runs if _travels(run.path)),
+        asks=_travelling(summary.asks),
+        writes=_travelling(summary.writes),
+        hidden_writes=_travelling(summary.hidden_writes),
+        saves=_travelling(summary.saves),
+        backwards=_travelling(summary.backwards),
+        logs=_travelling(summary.logs),
+        keeps=_travelling(summary.keeps),
+        yielded=None
+        if summary.yielded is None
+        else tuple(item for item in summary.yielded if _travels(item[0])),
+    )
+
+
+def _abroad(shape: Shape) -> Shape:
+    match shape:
+        case SamePlace(path) if not _travels(path):
+            return UnknownShape()
+        case TensorShape(grad, sources, modules):
+            return TensorShape(grad, _travelling(sources), _travelling(modules))
+        case ContainerShape(kind, slots):
+            return ContainerShape(
+                kind, tuple((slot, tuple(_abroad(one) for one in shapes)) for slot, shapes in slots)
+            )
+    return shape
+
+
+def _travels(path: Path) -> bool:
+    return not path[0].startswith("::")
+
+
+def _travelling(paths: frozenset[Path]) -> frozenset[Path]:
+    return frozenset(path for path in paths if _travels(path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import libcst as cst
 
     from torchlint.flow.events import Region, Site
+    from torchlint.flow.neighbours import Callee
     from torchlint.flow.state import ModuleFacts
-    from torchlint.skeleton import ClassOutline, Definition
     from torchlint.tables import Layer
     from torchlint.units import Unit
 
@@ -86,7 +86,7 @@ class Module(Thing):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Instance(Thing):
-    """An object of a class of this file that is no module; its attributes stand in the heap."""
+    """An object of a class in sight that is no module; its attributes stand in the heap."""
 
     cls: str | None = None
 
@@ -120,9 +120,9 @@ class Container(Thing):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Function(Thing):
-    """A function of this file."""
+    """A function in sight."""
 
-    definition: Definition | None = None
+    callee: Callee | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,9 +135,9 @@ class Closure(Thing):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassThing(Thing):
-    """A class of this file."""
+    """A class in sight, by its key."""
 
-    outline: ClassOutline | None = None
+    cls: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,134 @@
+"""The summary of a function, read off the state at its end and the records of its walk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from torchlint.flow.domain import Grad
+from torchlint.flow.state import ModuleFacts, State
+from torchlint.flow.summary import (
+    ContainerShape,
+    InstanceShape,
+    ModuleShape,
+    Path,
+    PlainShape,
+    SamePlace,
+    Shape,
+    Summary,
+    TensorShape,
+    UnknownShape,
+    settles,
+)
+from torchlint.flow.things import Container, Instance, Module, Opaque, Plain, Scalar, Tensor, Thing, Value
+from torchlint.flow.walk import path_of
+from torchlint.skeleton import dotted
+
+if TYPE_CHECKING:
+    from torchlint.flow.walk import Walk
+    from torchlint.skeleton import Definition
+
+
+def summary_of(definition: Definition, walk: Walk) -> Summary:
+    """What callers need to know of a function that was just walked."""
+    records, end = walk.records, walk.state
+    if end is None:
+        return Summary(asks=frozenset(records.asks), runs=records.all_runs())
+    returns: tuple[Shape, ...] = (PlainShape(Plain.NONE),)
+    if records.yields:
+        returns = (UnknownShape(),)
+    elif records.returned:
+        returns = _shapes(records.returned, end, walk, depth=0)
+    return Summary(
+        returns,
+        _modes(end),
+        _stored(end),
+        records.all_runs(),
+        frozenset(records.asks),
+        frozenset(records.writes),
+        frozenset(records.hidden_writes),
+        frozenset(records.tracked_writes),
+        frozenset(records.saves),
+        frozenset(records.backwards),
+        frozenset(records.logs),
+        frozenset(records.keeps),
+        records.updates,
+        _modes(records.yielded) if records.yielded is not None and _is_context(definition) else None,
+        records.enables,
+    )
+
+
+def _is_context(definition: Definition) -> bool:
+    return any(
+        (dotted(item) or "").rpartition(".")[2] == "contextmanager" for item in definition.node.decorator_list
+    )
+
+
+def _modes(state: State) -> tuple[tuple[Path, ModuleFacts], ...]:
+    """The modes of the caller's modules, as far as they were set."""
+    modes = [
+        (path, facts)
+        for thing, facts in state.modules.items()
+        if (path := path_of(thing)) is not None and (settles(facts) or facts.frozen)
+    ]
+    return tuple(sorted((*modes, *_kept(state)), key=lambda item: item[0]))
+
+
+def _kept(end: State) -> Iterator[tuple[Path, ModuleFacts]]:
+    """The modes of modules that were handed in and are now held by something else of the caller's."""
+    for holder, slot, value in end.stored():
+        path = path_of(holder)
+        for thing in value if path is not None else ():
+            if isinstance(thing, Module) and thing.built is None and settles(end.module(thing)):
+                assert path is not None
+                yield (*path, slot), end.module(thing)
+
+
+def _stored(end: State) -> tuple[tuple[Path, Shape], ...]:
+    """What the function leaves in attributes of its caller's things: modules it built, or its arguments."""
+    stored: list[tuple[Path, Shape]] = []
+    for holder, slot, value in end.stored():
+        path = path_of(holder)
+        if path is None or len(value) != 1:
+            continue
+        (thing,) = value
+        if isinstance(thing, Module) and thing.built is not None:
+            stored.append(((*path, slot), _module_shape(thing, end)))
+        elif (source := path_of(thing)) is not None and source != (*path, slot):
+            stored.append(((*path, slot), SamePlace(source)))
+    return tuple(stored)
+
+
+def _module_shape(thing: Module, end: State) -> ModuleShape:
+    return ModuleShape(thing.cls, thing.sensitivity, thing.parameters, end.module(thing))
+
+
+def _shapes(value: Value, end: State, walk: Walk, *, depth: int) -> tuple[Shape, ...]:
+    shapes = {_shape(thing, end, walk, depth=depth) for thing in value}
+    return tuple(sorted(shapes, key=repr))
+
+
+def _shape(thing: Thing, end: State, walk: Walk, *, depth: int) -> Shape:
+    path = path_of(thing)
+    if path is not None:
+        return SamePlace(path)
+    match thing:
+        case Module():
+            return _module_shape(thing, end) if thing.built is not None else UnknownShape()
+        case Tensor():
+            facts = end.tensor(thing)
+            sources = frozenset(source for item in facts.sources if (source := path_of(item)) is not None)
+            modules = frozenset(source for item in facts.modules if (source := path_of(item)) is not None)
+            return TensorShape(facts.grad, sources, modules)
+        case Scalar():
+            return PlainShape(thing.kind)
+        case Instance(cls=str() as cls):
+            return InstanceShape(cls)
+        case Container() if depth < 2:
+            slots = tuple(
+                (slot, _shapes(held, end, walk, depth=depth + 1)) for slot, held in end.slots(thing).items()
+            )
+            return ContainerShape(thing.kind, tuple(sorted(slots)))
+        case Opaque() if thing.key in walk.evidence.graphs:
+            return TensorShape(Grad.YES, frozenset(), frozenset())
+    return UnknownShape()
