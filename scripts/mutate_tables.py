@@ -6,9 +6,10 @@ A mutant is one cell of one row, changed in memory into what might have been tru
 that the programs of tests/runtime/test_generated_run.py use. A mutant is noticed when torchlint, reading with
 it, agrees with torch about some program where it did not, or the other way round; torch runs once, and only
 programs in which the row was looked up are read again. Cells that mean nothing are left alone: what a fresh
-tensor is a view of, what is saved of an argument that is a number in every call, what an operation saves when
-its result has no graph, the written argument beside the result that lies in its memory, what nn.init writes
-without gradients, what a container says of the layers in it. Exit code: 0, 1 when a mutant goes unnoticed.
+tensor is a view of, whether one made of no tensor has a graph, what is saved of an argument that is a number
+in every call, what an operation saves when its result has no graph, the written argument beside the result
+that lies in its memory, what nn.init writes without gradients, what a container says of the layers in it.
+Exit code: 0, 1 when a mutant goes unnoticed.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ VIEWS = {
     "self": ("-", "view"),
     "untracked": ("-", "view"),
 }
-WORDS = {"yes": ("no",), "no": ("yes",), "sometimes": ("yes", "no")}
+WORDS = {"yes": ("no",), "no": ("yes",), "sometimes": ("yes",)}
 Judged = tuple[bool, bool] | None
 """Whether torchlint agrees on the verdict, and on all lines; None where it fails to read the program."""
 
@@ -81,7 +82,7 @@ class Known:
     """Tables and names of rows."""
     used: frozenset[Use]
     tensors: dict[Use, frozenset[str]]
-    """The arguments that are tensors in some call, or may hold some."""
+    """The arguments that are tensors in some call."""
 
     @classmethod
     def of(cls, number: int) -> Known:
@@ -157,7 +158,7 @@ class Lookups:
             use = _use_of(op)._replace(form=form)
             self.used.add(use)
             given = dict(zip(op.args, positional, strict=False)) | dict(keywords)
-            shown = {name for name, one in given.items() if one in (Given.TENSOR, Given.ANYTHING)}
+            shown = {name for name, one in given.items() if one is Given.TENSOR}
             self.tensors[use] = self.tensors.get(use, frozenset()) | shown
             return chosen
 
@@ -248,7 +249,8 @@ def _wrong_in_op(
         return
     if cells["result"] == "graph" or cells["result"].startswith("mixed"):
         yield from _wrong_in_saving(cells, tensors)
-    yield from (("result", after) for after in RESULTS.get(cells["result"], ()))
+    if cells["result"] != "fresh" or first in tensors:
+        yield from (("result", after) for after in RESULTS.get(cells["result"], ()))
     if first in tensors and cells["result"] in ("graph", "cut", "mixed:*"):
         yield from (("view", after) for after in VIEWS[cells["view"]])
     if cells["result"] == "cut":

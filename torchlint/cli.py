@@ -54,7 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _check(options: argparse.Namespace) -> int:
     from torchlint.reports import Palette, render
 
-    config = Config(_codes(options.select, "--select"), _codes(options.ignore, "--ignore") or ())
+    config = Config(
+        _codes(options.select, "--select"),
+        _codes(options.ignore, "--ignore") or (),
+        project=not options.no_project,
+    )
     out = sys.stdout
     if _STDIN in options.paths:
         results, fixed = _check_stdin(options, config)
@@ -232,6 +236,11 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--exclude", action="append", metavar="PATTERNS", help="leave these out instead of the usual folders")
     add("--extend-exclude", action="append", metavar="PATTERNS", help="leave these out too")
     add("--force-exclude", action="store_true", help="leave them out even where they are named as PATH")
+    add(
+        "--no-project",
+        action="store_true",
+        help="read each file by itself, not what it imports or who calls it",
+    )
     add("--jobs", "-j", type=_count, metavar="N", help="processes (default: one for each core)")
     add("--color", choices=("auto", "always", "never"), default="auto", help="default: auto")
 

@@ -11,11 +11,12 @@ class Config:
 
     `select` and `ignore` hold code prefixes (`TL`, `TL3`, `TL301`); `None` for `select` means
     each rule's own default. The longest prefix that matches a code decides, `ignore` before
-    `select` when both are equally long.
+    `select` when both are equally long. Without `project` each file is read by itself.
     """
 
     select: tuple[str, ...] | None = None
     ignore: tuple[str, ...] = ()
+    project: bool = True
 
     def enables(self, code: str, *, default: bool) -> bool:
         """Whether the rule with this code runs; `default` is what the rule itself says."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from torchlint.flow.events import Event
     from torchlint.flow.file import FileFlow
+    from torchlint.project import Project
     from torchlint.rules.base import Cure, Finding, Rule
     from torchlint.skeleton import Skeleton
     from torchlint.units import Units
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
 _RELEVANT = re.compile(r"\btorch\b")
 
 
-def check(source: Source, config: Config, *, tree: ast.Module | None = None) -> list[Diagnostic]:
+def check(
+    source: Source, config: Config, *, tree: ast.Module | None = None, project: Project | None = None
+) -> list[Diagnostic]:
     """All diagnostics of a source, in order of place.
 
-    `tree` spares a parse where somebody has one of the same text. A source that cannot be read
-    gives one TL001, a defect of torchlint one TL002; nothing is raised.
+    `tree` spares a parse where somebody has one of the same text. What other files define is read where a
+    `project` is given. A source that cannot be read gives one TL001, a defect of torchlint one TL002; nothing
+    is raised.
     """
     if not _RELEVANT.search(source.text):
         return []
@@ -37,7 +41,7 @@ def check(source: Source, config: Config, *, tree: ast.Module | None = None) -> 
         with warnings.catch_warnings():
             # Python warns about odd literals of the user's when they are parsed; that is not ours to say.
             warnings.simplefilter("ignore")
-            diagnostics = _check(source, _enabled(config), tree)
+            diagnostics = _check(source, _enabled(config), tree, project)
     except UnreadableSource as error:
         return [unreadable(source.filename, error)]
     except Exception as error:
@@ -99,7 +103,9 @@ def _methods(rule: type[Rule]) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _check(source: Source, rules: list[_Armed], tree: ast.Module | None) -> list[Diagnostic]:
+def _check(
+    source: Source, rules: list[_Armed], tree: ast.Module | None, project: Project | None
+) -> list[Diagnostic]:
     from torchlint.skeleton import outline
 
     skeleton = outline(source, tree)
@@ -109,8 +115,8 @@ def _check(source: Source, rules: list[_Armed], tree: ast.Module | None) -> list
     from torchlint.flow.file import FileFlow, unit_names
     from torchlint.units import Units
 
-    units = Units(source, skeleton)
-    flow = FileFlow(skeleton, units)
+    flow = project.open(source, skeleton) if project else FileFlow(skeleton, Units(source, skeleton))
+    units = flow.units
     aliases = _aliases(rules, skeleton)
     wanted = [name for name in unit_names(skeleton) if _is_wanted(name, rules, aliases, units, skeleton)]
     findings: list[Finding] = []

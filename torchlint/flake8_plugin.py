@@ -22,6 +22,8 @@ class Plugin:
     version = __version__
     selected: ClassVar[tuple[str, ...]] = ()
     """The codes of the rules to run, from flake8's options."""
+    project: ClassVar[bool] = True
+    """Whether other files of the project are read."""
 
     def __init__(self, tree: ast.Module, filename: str, lines: list[str]) -> None:
         self.tree = tree
@@ -30,7 +32,13 @@ class Plugin:
 
     @staticmethod
     def add_options(manager: Any) -> None:
-        """Tell flake8 which rules are off by default."""
+        """Tell flake8 our options, and which rules are off by default."""
+        manager.add_option(
+            "--torchlint-no-project",
+            action="store_true",
+            parse_from_config=True,
+            help="let torchlint read each file by itself, not what it imports or who calls it",
+        )
         manager.extend_default_ignore([rule.code for rule in RULES if not rule.on_by_default()])
 
     @classmethod
@@ -39,6 +47,7 @@ class Plugin:
         cls.selected = tuple(
             rule.code for rule in RULES if _is_selected(rule.code, options, default=rule.on_by_default())
         )
+        cls.project = not getattr(options, "torchlint_no_project", False)
 
     def run(self) -> Iterator[tuple[int, int, str, type]]:
         """Line from 1, column from 0 in code points, text: flake8 adds one to the column."""
@@ -47,11 +56,13 @@ class Plugin:
         from torchlint.config import Config
         from torchlint.engine import check
         from torchlint.noqa import unsuppressed
+        from torchlint.runner import shared_project
         from torchlint.source import Source
 
         # Never the file itself: flake8 may have read it from standard input.
         source = Source.from_text("".join(self.lines), self.filename)
-        found = check(source, Config(select=self.selected), tree=self.tree)
+        project = shared_project() if self.project else None
+        found = check(source, Config(select=self.selected), tree=self.tree, project=project)
         for diagnostic in unsuppressed(source, found, noqa=False):
             text = f"{diagnostic.code} {diagnostic.message}"
             yield diagnostic.line, diagnostic.column, text, type(self)

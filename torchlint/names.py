@@ -28,17 +28,6 @@ def canonical(name: str) -> str:
     return name
 
 
-def absolute(target: str, package: str) -> str:
-    """An import from the top: in the package `lib.train`, `..models.Net` is `lib.models.Net`."""
-    rest = target.lstrip(".")
-    level = len(target) - len(rest)
-    if not level:
-        return target
-    parents = package.split(".") if package else []
-    kept = parents[: len(parents) - level + 1]
-    return ".".join([*kept, rest]) if rest else ".".join(kept)
-
-
 class ImportMap:
     """What the names of one source mean, from its imports.
 
@@ -46,10 +35,21 @@ class ImportMap:
     """
 
     def __init__(self, skeleton: Skeleton, package: str | None = None) -> None:
+        self._package = package
         self._imports = skeleton.imports
         if package is not None:
-            self._imports = {name: absolute(target, package) for name, target in self._imports.items()}
+            self._imports = {name: self.absolute(target) for name, target in self._imports.items()}
         self._stars = [name for name in skeleton.stars if name in _STARS]
+
+    def absolute(self, target: str) -> str:
+        """An import named from the top: in the package `lib.train`, `..models.Net` is `lib.models.Net`."""
+        rest = target.lstrip(".")
+        level = len(target) - len(rest)
+        if not level or self._package is None:
+            return target
+        parents = self._package.split(".") if self._package else []
+        kept = parents[: max(len(parents) - level + 1, 0)]
+        return ".".join([*kept, rest] if rest else kept)
 
     def resolve(self, spelled: str) -> str | None:
         """The canonical dotted name for `nn.Linear`, or None when its head is not imported."""

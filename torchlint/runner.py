@@ -14,12 +14,16 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from torchlint.config import Config
 from torchlint.diagnostic import Diagnostic, Span
 from torchlint.errors import InternalError, UnreadableSource
 from torchlint.source import Source
+
+if TYPE_CHECKING:
+    from torchlint.project import Project
 
 EXCLUDED = (
     ".bzr",
@@ -73,12 +77,20 @@ class Checked:
     warning: str | None = None
 
 
-def check_source(source: Source, config: Config) -> list[Diagnostic]:
+def check_source(source: Source, config: Config, project: Project | None = None) -> list[Diagnostic]:
     """What is found in one source that no comment silences."""
     from torchlint.engine import check
     from torchlint.noqa import unsuppressed
 
-    return unsuppressed(source, check(source, config))
+    return unsuppressed(source, check(source, config, project=project))
+
+
+@cache
+def shared_project() -> Project:
+    """What this process has read of the files around those that it checks."""
+    from torchlint.project import Project
+
+    return Project()
 
 
 def check_text(text: str | bytes, filename: str, config: Config) -> list[Diagnostic]:
@@ -92,7 +104,11 @@ def check_text(text: str | bytes, filename: str, config: Config) -> list[Diagnos
         from torchlint.engine import unreadable
 
         return [unreadable(filename, error)]
-    return check_source(source, config)
+    if not config.project:
+        return check_source(source, config)
+    from torchlint.project import Project
+
+    return check_source(source, config, Project())
 
 
 def check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tuple[Checked, bytes]:
@@ -134,6 +150,7 @@ def check_files(
 
     `jobs` is how many processes to use; `None` takes one for each core where there are enough files.
     """
+    shared_project.cache_clear()
     check = partial(check_file, config=config, fix=fix)
     processes = _processes(len(filenames), jobs)
     if processes < 2:
@@ -187,12 +204,13 @@ def _check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tu
         from torchlint.engine import unreadable
 
         return Checked(filename, (unreadable(filename, error),)), data
+    check = partial(check_source, config=config, project=shared_project() if config.project else None)
     if not fix:
-        found = tuple(check_source(source, config))
+        found = tuple(check(source))
         return Checked(filename, found, source if found else None), data
     from torchlint.fixes import fix as fixed
 
-    result = fixed(source, partial(check_source, config=config))
+    result = fixed(source, check)
     warning = f"{filename}: fixes that do not give valid Python were taken back" if result.undone else None
     checked = Checked(filename, result.diagnostics, result.source, result.count, warning)
     return checked, result.source.to_bytes() if result.count else data

@@ -165,6 +165,10 @@ class Calls:
                 return self._autograd.apply(
                     operation, arguments, node, method=False, place=self._target(operation, node)
                 )
+        else:
+            thing = self._places.found(name)
+            if thing is not None:
+                return self._callable(thing, arguments, node, discarded=discarded)
         return self.strangers.call(name, arguments, node, discarded=discarded)
 
     def _method(
@@ -178,6 +182,9 @@ class Calls:
         match thing:
             case Dotted():
                 full = canonical(f"{thing.name}.{name}")
+                defined = self._places.found(thing.name)
+                if defined is not None:
+                    return self._method(defined, name, arguments, node, discarded=discarded)
                 if known is not None and known.kind == "loader":
                     return self._effects.loader(known, node)
                 if (
@@ -227,11 +234,11 @@ class Calls:
                     return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
                 return self.strangers.call(name, arguments, node, discarded=discarded, receiver=itself)
             case ClassThing():
-                if known is not None and known.kind == "loader":
+                found = walk.file.classes.method(thing.cls, name)
+                if found is None and known is not None and known.kind == "loader":
                     return self._effects.loader(known, node)
                 if known is not None and known.kind in ("log", "meter"):
                     self._effects.log(arguments, node)
-                found = walk.file.classes.method(thing.cls, name)
                 if found is not None:
                     return self._own_method(found, thing, arguments, node, discarded=discarded)
         return self.strangers.call(name, arguments, node, discarded=discarded)

@@ -1,0 +1,288 @@
+"""The files around those that are checked: imports of the same project lead to what they define.
+
+Everything here is bounded and silent. A file that cannot be read, or lies outside, is one that nobody shows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from torchlint.errors import UnreadableSource
+from torchlint.skeleton import Skeleton, outline
+from torchlint.source import Source
+
+if TYPE_CHECKING:
+    from torchlint.flow.file import FileFlow
+    from torchlint.flow.neighbours import Found
+
+_MARKERS = frozenset(("pyproject.toml", "setup.py", "setup.cfg", ".git", ".hg"))
+"""What the top folder of a project holds."""
+
+_LEFT_OUT = frozenset(("build", "dist", "node_modules", "site-packages", "venv", "__pycache__"))
+_HIGHEST = 12  # folders above a file in which its project is looked for
+_MOST_FILES = 6_000  # of one project, when it is asked who says a name
+_MOST_USERS = 24  # files that say a name; what more say is nobody's in particular
+_LARGEST = 1_000_000  # bytes of a file that is read for its neighbours' sake
+_LONGEST_WAY = 8  # imports of imports that lead to a definition
+
+
+class Project:
+    """The files that one run reads, each once; `check` gives it every source that it looks at."""
+
+    def __init__(self) -> None:
+        self._flows: dict[str, FileFlow | None] = {}
+        self._listings: dict[str, frozenset[str]] = {}
+        self._layouts: dict[str, Layout] = {}
+        self._roots: dict[str, list[str]] = {}
+        self._said: dict[tuple[str, str, str], list[str]] = {}
+
+    def open(self, source: Source, skeleton: Skeleton) -> FileFlow:
+        """The flow of a source that is checked, in the place of what the disk holds under its name."""
+        path = os.path.abspath(source.filename)
+        flow = self._flows[path] = self._make(path, source, skeleton)
+        return flow
+
+    def at(self, path: str) -> FileFlow | None:
+        """The flow of the file at a path."""
+        if path not in self._flows:
+            self._flows[path] = self._read(path)
+        return self._flows[path]
+
+    def listing(self, folder: str) -> frozenset[str]:
+        """The names in a folder; none where there is no such folder."""
+        known = self._listings.get(folder)
+        if known is None:
+            try:
+                known = frozenset(os.listdir(folder))
+            except OSError:
+                known = frozenset()
+            self._listings[folder] = known
+        return known
+
+    def layout(self, folder: str) -> Layout:
+        """Where the files of a folder look for what they import."""
+        known = self._layouts.get(folder)
+        if known is None:
+            known = self._layouts[folder] = Layout.of(self, folder)
+        return known
+
+    def module(self, base: str, parts: list[str]) -> tuple[str, list[str]] | None:
+        """The file of a dotted name below a folder, and what of the name is left for the file to define."""
+        folder = base
+        for number, part in enumerate(parts):
+            names = self.listing(folder)
+            if f"{part}.py" in names:
+                return os.path.join(folder, f"{part}.py"), parts[number + 1 :]
+            if part not in names:
+                if number and "__init__.py" in names:
+                    return os.path.join(folder, "__init__.py"), parts[number:]
+                return None
+            folder = os.path.join(folder, part)
+        return (os.path.join(folder, "__init__.py"), []) if "__init__.py" in self.listing(folder) else None
+
+    def saying(self, root: str, name: str, beside: str) -> list[str]:
+        """The files under a folder that hold both words; none where they are too many."""
+        key = (root, name, beside)
+        known = self._said.get(key)
+        if known is None:
+            known = self._said[key] = self._search(root, name, beside)
+        return known
+
+    def _search(self, root: str, name: str, beside: str) -> list[str]:
+        words = [word.encode() for word in (name, beside)]
+        pattern = re.compile(rb"\b%s\b" % re.escape(words[0]))
+        found: list[str] = []
+        for path in self._files(root):
+            try:
+                with open(path, "rb") as file:
+                    data = file.read(_LARGEST)
+            except OSError:
+                continue
+            if all(word in data for word in words) and pattern.search(data):
+                found.append(path)
+                if len(found) > _MOST_USERS:
+                    return []
+        return found
+
+    def _files(self, root: str) -> list[str]:
+        known = self._roots.get(root)
+        if known is None:
+            known = []
+            for path in _walk(root):
+                known.append(path)
+                if len(known) > _MOST_FILES:
+                    known = []
+                    break
+            self._roots[root] = known
+        return known
+
+    def _read(self, path: str) -> FileFlow | None:
+        try:
+            if os.path.getsize(path) > _LARGEST:
+                return None
+            with open(path, "rb") as file:
+                source = Source.from_bytes(file.read(), path)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return self._make(path, source, outline(source))
+        except (OSError, UnreadableSource):
+            return None
+
+    def _make(self, path: str, source: Source, skeleton: Skeleton) -> FileFlow:
+        # The engine costs LibCST: only who comes this far pays.
+        from torchlint.flow.file import FileFlow
+        from torchlint.units import Units
+
+        around = Around(self, path)
+        return FileFlow(
+            skeleton, Units(source, skeleton), path=path, package=around.layout.package, neighbours=around
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the files of one folder find others.
+
+    `roots` are the folders that absolute imports may start from, nearest meaning first; `package` is the
+    dotted name of the folder; `top` the folder that holds all files of the project.
+    """
+
+    roots: tuple[str, ...]
+    package: str
+    top: str
+
+    @classmethod
+    def of(cls, project: Project, folder: str) -> Layout:
+        """Read the folders above: packages have an `__init__.py`, a project has a marker at its top."""
+        above = folder
+        while "__init__.py" in project.listing(above) and os.path.dirname(above) != above:
+            above = os.path.dirname(above)
+        marked = _marked(project, folder)
+        if above != folder:
+            top = (
+                marked if marked is not None and _is_within(above, marked) else _first_package(folder, above)
+            )
+            roots = [above, *_up_to(above, marked)]
+        else:
+            top = marked or folder
+            roots = _up_to(folder, marked)
+            above = marked or folder
+        if marked is not None and "src" in project.listing(marked):
+            roots.append(os.path.join(marked, "src"))
+        package = os.path.relpath(folder, above).replace(os.sep, ".")
+        return cls(tuple(dict.fromkeys([*roots, folder])), "" if package == "." else package, top)
+
+
+class Around:
+    """The neighbours of one file."""
+
+    def __init__(self, project: Project, path: str) -> None:
+        self._project = project
+        self._path = path
+        self._found: dict[str, Found | None] = {}
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The folders of the file."""
+        return self._project.layout(os.path.dirname(self._path))
+
+    def at(self, path: str) -> FileFlow | None:
+        """The file at a path."""
+        return self._project.at(path)
+
+    def find(self, dotted: str) -> Found | None:
+        """Where the project defines what a dotted name stands for."""
+        if dotted not in self._found:
+            self._found[dotted] = None  # an import that leads back to itself defines nothing
+            self._found[dotted] = self._follow(dotted, _LONGEST_WAY)
+        return self._found[dotted]
+
+    def users(self, name: str, beside: str) -> list[FileFlow]:
+        """The other files of the project that say both words."""
+        paths = self._project.saying(self.layout.top, name, beside)
+        flows = [self._project.at(path) for path in paths if path != self._path]
+        return [flow for flow in flows if flow is not None]
+
+    def _follow(self, dotted: str, steps: int) -> Found | None:
+        from torchlint.flow.neighbours import Found
+
+        for _ in range(steps):
+            place = self._place(dotted)
+            if place is None:
+                return None
+            path, rest = place
+            home = self._project.at(path)
+            if home is None or not rest:
+                return None
+            name = rest[0]
+            skeleton = home.skeleton
+            if name in skeleton.definitions or name in skeleton.classes or name in skeleton.constants:
+                return Found(home, name) if len(rest) == 1 else None
+            target = home.imports.resolve(".".join(rest))
+            if target is None:
+                return self._starred(home, rest, steps)
+            dotted = target
+        return None
+
+    def _starred(self, home: FileFlow, rest: list[str], steps: int) -> Found | None:
+        for star in home.skeleton.stars:
+            found = self._follow(".".join([home.imports.absolute(star), *rest]), steps // 2)
+            if found is not None:
+                return found
+        return None
+
+    def _place(self, dotted: str) -> tuple[str, list[str]] | None:
+        parts = dotted.split(".")
+        for root in self.layout.roots:
+            place = self._project.module(root, parts)
+            if place is not None:
+                return place
+        return None
+
+
+def _walk(root: str) -> Iterator[str]:
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(
+            name for name in folders if name not in _LEFT_OUT and not name.startswith((".", "venv"))
+        )
+        for name in sorted(names):
+            if name.endswith(".py"):
+                yield os.path.join(folder, name)
+
+
+def _marked(project: Project, folder: str) -> str | None:
+    """The nearest folder above that has a marker of a project; none beyond installed packages."""
+    for _ in range(_HIGHEST):
+        if os.path.basename(folder) in ("site-packages", "dist-packages"):
+            return None
+        if not _MARKERS.isdisjoint(project.listing(folder)):
+            return folder
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+    return None
+
+
+def _first_package(folder: str, above: str) -> str:
+    """The folder right below `above` on the way to `folder`."""
+    return os.path.join(above, os.path.relpath(folder, above).split(os.sep)[0])
+
+
+def _up_to(folder: str, top: str | None) -> list[str]:
+    """A folder and those above it, up to the top of its project."""
+    found = [folder]
+    while top is not None and folder != top and _is_within(folder, top):
+        folder = os.path.dirname(folder)
+        found.append(folder)
+    return found
+
+
+def _is_within(folder: str, top: str) -> bool:
+    return folder == top or folder.startswith(top.rstrip(os.sep) + os.sep)
