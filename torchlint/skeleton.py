@@ -89,6 +89,13 @@ class Construct:
     keywords: tuple[tuple[str, object], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A name in the outline: `F.softmax`, or a parameter."""
+
+    name: str
+
+
 UNREADABLE = object()
 
 
@@ -258,7 +265,7 @@ def self_attribute(node: ast.AST) -> str | None:
 
 
 def construct(node: ast.expr | None) -> object:
-    """A literal, a Construct, a tuple of them, or UNREADABLE."""
+    """A literal, a Construct, a Named, a tuple of them, or UNREADABLE."""
     match node:
         case ast.Constant():
             return node.value
@@ -282,6 +289,9 @@ def construct(node: ast.expr | None) -> object:
                 return UNREADABLE
             keywords = tuple((item.arg or "**", construct(item.value)) for item in node.keywords)
             return Construct(callee, tuple(construct(item) for item in node.args), keywords)
+        case ast.Name() | ast.Attribute():
+            name = dotted(node)
+            return Named(name) if name is not None else UNREADABLE
     return UNREADABLE
 
 

@@ -81,6 +81,8 @@ class Applying:
         self._tell(summary, bound, node)
         if walk.now().regions and (summary.runs or (not discarded and _gives_tensor(summary.returns))):
             walk.tell(Computed(walk.now().born, walk.site(node)))
+        if discarded and summary.runs and _gives_tensor(summary.returns):
+            self._running.besides(node)
         if self._playing.can_play(callee, arguments, node):
             returned = self._playing.play(definition, bound, arguments, node)
             return returned or walk.unknown(node)
@@ -244,6 +246,7 @@ class Applying:
                     role=role,
                     saved=made.saved,
                     summing=True,
+                    several=bool(modules),
                     modules=frozenset(modules),
                 )
             case PlainShape():

@@ -281,7 +281,8 @@ class Calls:
         operation = op(name)
         if known is not None and known.kind in TENSOR_EFFECTS:
             return self._methods.of_tensor(known, thing, name, arguments, node)
-        if known is not None and isinstance(thing, Opaque):
+        # A tensor has no items: what is taken for one then is a dict of tensors.
+        if known is not None and (isinstance(thing, Opaque) or known.kind == "each"):
             ambiguous = operation is not None and not discarded and known.kind != "each"
             logged = any(self._places.reads_within(value) for value in arguments.all())
             if not ambiguous or logged:

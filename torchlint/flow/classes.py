@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torchlint.flow.domain import Sensitivity
 from torchlint.flow.neighbours import Callee
-from torchlint.skeleton import ClassOutline, Construct
-from torchlint.tables import Answer, Argument, Given, Layer, module
+from torchlint.skeleton import ClassOutline, Construct, Named
+from torchlint.tables import Answer, Argument, Given, Layer, module, op
 from torchlint.tables.effects import says
 
 if TYPE_CHECKING:
@@ -225,8 +225,15 @@ class Classes:
                 if isinstance(value, Construct):
                     if self.made(value) is None and self._may_build_module(value.callee, called=called):
                         yield Sensitivity.UNKNOWN
-                elif called and not isinstance(value, str | int | float | bool | tuple | None):
+                elif called and not self._has_no_mode(value):
                     yield Sensitivity.UNKNOWN  # a module that was handed in
+
+    def _has_no_mode(self, value: object) -> bool:
+        """Whether a literal, or an operation of torch that does not ask for a mode."""
+        if isinstance(value, Named):
+            operation = op(self.imports.resolve(value.name) or "")
+            return operation is not None and "training" not in (*operation.args, *operation.keywords)
+        return isinstance(value, str | int | float | bool | tuple | None)
 
     def _may_build_module(self, callee: str, *, called: bool) -> bool:
         dotted = self.imports.resolve(callee) or callee

@@ -35,6 +35,7 @@ Probe = Callable[[Walk, Values, "cst.CSTNode"], None]
 
 _MOST_WALKS = 3  # evidence that needs a third walk to show itself is rare, and its lack only silences
 _DEEPEST = 12  # summaries of callees of callees; what lies deeper is unknown
+_HIGHEST = 4  # callers of callers in other files that are asked
 _MOST_CALLERS = 24  # of one function: what a function with more is given, nobody can say shortly
 
 
@@ -65,6 +66,8 @@ class FileFlow:
         self._contexts: dict[str, Context] = {}
         self._reading: list[str] = []
         self._playable: dict[str, bool] = {}
+        self._visited: set[str] = set()
+        self._heard: set[str] = set()
 
     def summary(self, qualname: str) -> Summary:
         """The summary of a function; of one that is being read just now, and so calls itself: unknown."""
@@ -125,6 +128,7 @@ class FileFlow:
             if qualname in seen:
                 return
             seen.add(qualname)
+            self.summary(qualname)
             for caller in self._callers(qualname):
                 asked.add(caller)
                 visit(caller)
@@ -137,6 +141,7 @@ class FileFlow:
     def play(self, qualname: str, listener: Listener, probe: Probe | None = None) -> None:
         """Walk a unit aloud; `probe` is asked after each of its statements."""
         self.summary(qualname)
+        self._hear_from_others(qualname)
         definition = self.skeleton.definitions.get(qualname)
         context = self._contexts.get(qualname)
         grad_mode = context.grad_mode if context is not None else GradMode.CALLER
@@ -146,16 +151,45 @@ class FileFlow:
         self._walk(walk, definition, self._entry_facts(qualname, definition, context), probe)
         walk.tell(LeaveUnit())
 
-    def _callers(self, qualname: str) -> list[str]:
+    def visit(self, qualname: str, depth: int) -> None:
+        """Play a unit for what it sets up for those that it calls, after its own callers."""
+        if qualname in self._visited or depth > _HIGHEST:
+            return
+        self._visited.add(qualname)
+        for caller in self._callers(qualname):
+            self.visit(caller, depth + 1)
+        self._hear_from_others(qualname, depth + 1)
+        self.play(qualname, lambda event: None)
+
+    def _hear_from_others(self, qualname: str, depth: int = 0) -> None:
+        """Let the callers in other files set up what they hand over, once."""
+        definition = self.skeleton.definitions.get(qualname)
+        if definition is None or qualname in self._heard or not self._asks(qualname):
+            return
+        self._heard.add(qualname)
+        name = definition.name
+        callers = [
+            (flow, caller)
+            for flow in self.neighbours.users(name, definition.owner or name)
+            for caller in flow.skeleton.call_sites.get(name, ())
+        ]
+        if len(callers) <= _MOST_CALLERS:
+            for flow, caller in callers:
+                flow.visit(caller, depth)
+
+    def _asks(self, qualname: str) -> bool:
+        """Whether what happens in a function depends on what its callers set up."""
         summary = self.summary(qualname)
         records = self._records.get(qualname)
-        asks = (
+        return bool(
             summary.asks
             or summary.writes
             or summary.hidden_writes
             or (records is not None and records.asks_grad_mode)
         )
-        if not qualname or not asks:
+
+    def _callers(self, qualname: str) -> list[str]:
+        if not qualname or not self._asks(qualname):
             return []
         name = qualname.rpartition(".")[2]
         callers = [caller for caller in self.skeleton.call_sites.get(name, ()) if caller != qualname]

@@ -218,11 +218,15 @@ class Places:
             return
         born: frozenset[object] = frozenset()
         for thing in self.within(value):
-            born |= walk.now().tensor(thing).born
-            path = path_of(thing)
-            if path is not None:
-                walk.records.keeps.add(path)
-            elif not walk.now().regions and any(path_of(holder) is not None for holder in where):
+            facts = walk.now().tensor(thing)
+            born |= facts.born
+            paths = {
+                path
+                for item in (thing, *facts.storages, *facts.sources)
+                if (path := path_of(item)) is not None
+            }
+            walk.records.keeps |= paths
+            if not paths and not walk.now().regions and any(path_of(holder) is not None for holder in where):
                 walk.records.updates = True  # a tensor made here outlives the call
         regions = frozenset(region for region in walk.known_regions if region in born)
         if regions:

@@ -146,13 +146,20 @@ class Running:
         operands = [item for value in arguments.all() for item in self._places.within(value)]
         learns = thing.parameters is not False and not self.is_frozen(thing)
         leave_regions(self._walk, [*operands, *([thing] if learns else [])], node, recorded=True)
+        if discarded:
+            self.besides(node)
         if state.regions:
             walk.tell(Computed(state.born, walk.site(node)))
-            if discarded:
-                walk.tell(Escaped(state.born, walk.site(node), "is run for what it does besides"))
             if thing.cls is not None and walk.file.classes.fills_itself(thing.cls):
                 walk.tell(Escaped(state.born, walk.site(node), "is stored by the module"))
         return self.outcome(thing, arguments, node)
+
+    def besides(self, node: cst.CSTNode) -> None:
+        """A module runs and nobody takes its result: it fills something else."""
+        walk = self._walk
+        walk.records.updates = True
+        if walk.now().regions:
+            walk.tell(Escaped(walk.now().born, walk.site(node), "is run for what it does besides"))
 
     def outcome(self, thing: Module, arguments: Arguments, node: cst.CSTNode) -> Value:
         """What a module returns, with what it saves and writes."""

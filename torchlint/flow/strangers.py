@@ -57,6 +57,8 @@ class Strangers:
         operands = [*handed, *tensors(receiver)]
         if "log" not in words:
             self._hand_over(arguments, handed, node, discarded=discarded)
+        if discarded and "log" not in words and any(isinstance(thing, Module) for thing in receiver):
+            self._calls.running.besides(node)
         given_modules = any(isinstance(thing, Module) for value in arguments.all() for thing in value)
         if walk.now().regions and not discarded and (handed or given_modules):
             walk.tell(Computed(walk.now().born, walk.site(node)))
