@@ -144,6 +144,21 @@ class ClassOutline:
             for name in (*made.arguments[:1], *(value for key, value in made.keywords if key == "name"))
         )
 
+    @cached_property
+    def snapshots(self) -> dict[str, str]:
+        """What methods set `self.<name>` to: the callee of a call on an attribute of something else."""
+        found: dict[str, str] = {}
+        for name, method in self.methods.items():
+            for target, value in (
+                _self_assignments(tuple(ast.walk(method.node))) if name != "__init__" else ()
+            ):
+                made = construct(value)
+                if isinstance(made, Construct) and len(made.arguments) == 1:
+                    (original,) = made.arguments
+                    if isinstance(original, Named) and "." in original.name.removeprefix("self."):
+                        found[target] = made.callee
+        return found
+
     def calls(self) -> Iterator[Construct]:
         """Every call in the class body."""
         for node in self.nodes:
@@ -377,6 +392,17 @@ def _self_assignments(nodes: tuple[ast.AST, ...]) -> Iterator[tuple[str, ast.exp
             and (name := self_attribute(item.target)) is not None
         ):
             yield name, item.value
+
+
+def _bound_names(nodes: tuple[ast.AST, ...]) -> dict[str, object]:
+    """What local names are bound to by plain assignments."""
+    return {
+        target.id: construct(item.value)
+        for item in nodes
+        if isinstance(item, ast.Assign)
+        for target in item.targets
+        if isinstance(target, ast.Name)
+    }
 
 
 def _annotated(node: ast.expr) -> str | None:

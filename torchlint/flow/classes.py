@@ -14,7 +14,7 @@ from torchlint.flow.domain import Sensitivity
 from torchlint.flow.neighbours import Callee
 from torchlint.skeleton import ClassOutline, Construct, Named
 from torchlint.tables import Answer, Argument, Given, Layer, module, op
-from torchlint.tables.effects import says
+from torchlint.tables.effects import effect, says
 
 if TYPE_CHECKING:
     from torchlint.flow.file import FileFlow
@@ -158,6 +158,18 @@ class Classes:
     def uses(self, key: str, attribute: str) -> set[str]:
         """The methods called on `self.<attribute>` in a class and its bases; `()` for a call of it."""
         return {use for kin in self.lineage(key) for use in kin.classes._used(kin.outline).get(attribute, ())}
+
+    def is_snapshot(self, key: str, attribute: str) -> bool:
+        """Whether methods store copies of a model in `self.<attribute>` as it comes, and none sets a mode."""
+        if self.uses(key, attribute) & {"eval", "train"}:
+            return False
+        copied = False
+        for kin in self.lineage(key):
+            callee = kin.outline.snapshots.get(attribute)
+            known = effect(kin.classes.imports.resolve(callee) or "") if callee is not None else None
+            copied |= known is not None and known.kind == "copy"
+        values = [value for _, value in self.attribute(key, attribute)]
+        return copied and all(value is None or isinstance(value, Construct) for value in values)
 
     def made(self, construct: Construct) -> Made | None:
         """The module that a constructor call of this source makes; None where it makes none that is known."""

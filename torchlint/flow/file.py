@@ -7,12 +7,13 @@ its summary. Then it is played once, after its callers, so that what they set up
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from torchlint.flow.autograd import Autograd
 from torchlint.flow.calls import Calls
 from torchlint.flow.classes import Classes
-from torchlint.flow.domain import Grad, GradMode, Sensitivity
+from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Event, LeaveRegion, LeaveUnit
 from torchlint.flow.interpreter import Interpreter
 from torchlint.flow.neighbours import Alone, Callee, Neighbours
@@ -25,6 +26,7 @@ from torchlint.flow.values import Values
 from torchlint.flow.walk import Evidence, Records, Walk
 from torchlint.names import ImportMap
 from torchlint.skeleton import Definition, Skeleton
+from torchlint.tables.effects import says
 from torchlint.units import Units
 
 if TYPE_CHECKING:
@@ -68,6 +70,12 @@ class FileFlow:
         self._playable: dict[str, bool] = {}
         self._visited: set[str] = set()
         self._heard: set[str] = set()
+
+    @cached_property
+    def says_training(self) -> bool:
+        """Whether the name of the file says that what it holds is there for training."""
+        stem = self.path.replace("\\", "/").rpartition("/")[2].removesuffix(".py")
+        return "training" in says("function", stem)
 
     def summary(self, qualname: str) -> Summary:
         """The summary of a function; of one that is being read just now, and so calls itself: unknown."""
@@ -279,7 +287,10 @@ class FileFlow:
         known = {path for path, _ in facts}
         for path in sorted(self.summary(qualname).asks - known):
             if definition is not None and definition.owner is not None and path[0] == "self":
-                rest = self._at_rest(self.classes.own(definition.owner), path)
+                own = self.classes.own(definition.owner)
+                rest = self._at_rest(own, path)
+                if rest is None and len(path) == 2 and self.classes.is_snapshot(own, path[1][1:]):
+                    rest = ModuleFacts(Mode.TRAIN | Mode.CALLER)
                 if rest is not None:
                     facts.append((path, rest))
         return facts

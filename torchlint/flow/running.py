@@ -223,6 +223,7 @@ class Running:
                 facts.sensitivity if thing.sensitivity is Sensitivity.UNKNOWN else thing.sensitivity,
                 state.regions[-1] if state.regions else None,
                 self.evaluates(),
+                self._is_handed(thing),
                 lambda: walk.file.trains(place.rpartition(".")[2]),
             )
         )
@@ -235,6 +236,28 @@ class Running:
         names = self._closures.names or [name]
         words = says("function", names[-1])
         return "evaluation" in words and "training" not in words
+
+    def _is_handed(self, thing: Module) -> bool:
+        """Whether the module, or what holds it, is an argument of a function that others are to call.
+
+        What trains, or says so by the name of its file, is called while training mode is wanted.
+        """
+        walk = self._walk
+        definition, path = walk.unit.definition, path_of(thing)
+        if definition is None or path is None or walk.file.says_training:
+            return False
+        holder: Thing | None = thing
+        while isinstance(holder, Module) and holder.parent is not None:
+            holder = holder.parent
+        name = definition.name
+        if not isinstance(holder, Module) or path[0] == "self" or path[0].startswith("::"):
+            return False
+        if (name.startswith("_") and not name.endswith("__")) or "training" in says("function", name):
+            return False
+        owner = definition.owner
+        return owner is None or not (
+            owner.startswith("_") or walk.file.classes.is_opaque(walk.file.classes.own(owner))
+        )
 
     def _grad(self, thing: Module, arguments: Arguments) -> Grad:
         mode = self._walk.now().grad_mode

@@ -17,6 +17,9 @@ from torchlint.flow.things import Module
 from torchlint.rules.base import Group, Rule
 
 
+_NOBODY = ": no caller in sight puts it in evaluation mode"
+
+
 class MissingEval(Rule):
     """Hears every forward without gradients; decides at the end, when it is known what is trained here."""
 
@@ -24,7 +27,7 @@ class MissingEval(Rule):
     name = "missing-eval"
     group = Group.SUSPICIOUS
     triggers = ("no_grad", "inference_mode", "set_grad_enabled")
-    message = "'{place}' {verb} without gradients in training mode"
+    message = "'{place}' {verb} without gradients in training mode{why}"
     help = "call '{place}.eval()' before it, and train() again where training goes on"
 
     def __init__(self) -> None:
@@ -71,6 +74,7 @@ class MissingEval(Rule):
                 notes=_notes(forward, region),
                 place=forward.place,
                 verb="runs" if certain else "may run",
+                why=_NOBODY if forward.mode is Mode.CALLER and forward.handed else "",
             )
 
     def _is_deliberate(self, forward: Forward) -> bool:
@@ -91,7 +95,7 @@ def _may_train(event: Forward) -> bool:
         return event.mode is Mode.TRAIN  # a joined mode may follow the same flag
     if Mode.TRAIN in event.mode:
         return True
-    return event.mode is Mode.CALLER and event.evaluates
+    return event.mode is Mode.CALLER and (event.evaluates or event.handed)
 
 
 def _by_flag(region: Region | None) -> bool:
