@@ -65,7 +65,9 @@ class Switches:
         if bare and len(bare) == len(value) and all(_detail(thing.name) for thing in bare):
             self._tell_idle(item, Idle.UNCALLED, walk.text(item).strip("() "), bare[0].name)
             # It raises; the block is read as it was meant, so that nothing else is said of it.
-            walk.state = walk.now().with_switch(_mode(_detail(bare[0].name), None, given=False), walk.now().regions)
+            walk.state = walk.now().with_switch(
+                _mode(_detail(bare[0].name), None, given=False), walk.now().regions
+            )
         if not switches or bare:
             return value
         mode = GradMode(0)
