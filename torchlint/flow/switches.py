@@ -62,12 +62,12 @@ class Switches:
         self._restorers.setdefault(node, []).extend(thing for thing in value if isinstance(thing, Restorer))
         switches = [thing for thing in value if isinstance(thing, Switch)]
         bare = [thing for thing in value if isinstance(thing, Dotted)]
-        if bare and len(bare) == len(value) and all(_detail(thing.name) for thing in bare):
+        details = [_detail(thing.name) for thing in bare]
+        if bare and details[0] is not None and None not in details and len(bare) == len(value):
             self._tell_idle(item, Idle.UNCALLED, walk.text(item).strip("() "), bare[0].name)
             # It raises; the block is read as it was meant, so that nothing else is said of it.
-            walk.state = walk.now().with_switch(
-                _mode(_detail(bare[0].name), None, given=False), walk.now().regions
-            )
+            meant = _mode(details[0], None, given=False)
+            walk.state = walk.now().with_switch(meant, walk.now().regions)
         if not switches or bare:
             return value
         mode = GradMode(0)
