@@ -220,6 +220,83 @@ class TestModes:
         assert not seen(program + "torch.set_grad_enabled(True)\n", Kind.GRAD_LEFT_OFF)
 
 
+class TestIdleSwitches:
+    def test_a_switch_that_nobody_enters(self) -> None:
+        program = """
+            torch.no_grad()
+            kept = torch.enable_grad()
+            torch.set_grad_enabled(True)
+            torch.no_grad()(print)()
+            with kept, torch.inference_mode():
+                torch.ones(1)
+        """
+        assert lines(seen(program, Kind.IDLE_SWITCH)) == [3]
+
+    def test_a_class_that_is_entered_is_seen_though_the_error_is_caught(self) -> None:
+        program = """
+            def enter(switch):
+                with switch:
+                    pass
+
+            enter(torch.no_grad())
+            try:
+                enter(torch.no_grad)
+            except (AttributeError, TypeError):
+                pass
+        """
+        assert lines(list(proof(program, lines=True).record.observations)) == [4]
+
+    @pytest.mark.parametrize("decorator", ["torch.no_grad()", "torch.inference_mode", "torch.enable_grad()"])
+    def test_a_coroutine_is_not_covered(self, decorator: str) -> None:
+        program = f"""
+            @{decorator}
+            async def answer():
+                return 1
+
+            @{decorator}
+            def plain():
+                return 1
+        """
+        assert lines(seen(program, Kind.IDLE_SWITCH)) == [3]
+
+    def test_a_generator_covers_its_caller_only_while_it_waits_inside(self) -> None:
+        program = """
+            def rows(inside):
+                with torch.no_grad():
+                    row = torch.ones(2)
+                    if inside:
+                        yield row
+                if not inside:
+                    yield row
+
+            for row in rows({inside}):
+                row + 1
+        """
+        [one] = seen(program.format(inside=True), Kind.IDLE_SWITCH)
+        assert (one.site.line, [remark.site.line for remark in one.remarks]) == (4, [12])
+        assert not seen(program.format(inside=False), Kind.IDLE_SWITCH)
+
+    def test_what_covers_its_caller_on_purpose(self) -> None:
+        program = """
+            from contextlib import contextmanager
+
+            @contextmanager
+            def quiet():
+                with torch.no_grad():
+                    yield
+
+            @torch.no_grad()
+            def rows():
+                yield torch.ones(2)
+
+            with quiet():
+                torch.ones(2) + 1
+            for row in rows():
+                row + 1
+        """
+        assert not seen(program, Kind.IDLE_SWITCH)
+
+
 class TestRegions:
     def test_a_region_is_tried_as_inference_mode(self) -> None:
         program = """

@@ -44,6 +44,11 @@ class Closures:
         self.names: list[str] = []
         self.handed: set[Thing] = set()  # closures given to strangers, who see what they return
 
+    @property
+    def function(self) -> cst.CSTNode | None:
+        """The function that is being walked: a nested one, or that of the unit."""
+        return self._active[-1].node if self._active else self._walk.unit.function
+
     def defined(self, closure: Closure) -> None:
         """A nested function exists from here on."""
         if self._walk.calls:

@@ -73,3 +73,12 @@ class Sensitivity(Flag):
         if any(cls.UNKNOWN in part for part in parts):
             return cls.UNKNOWN
         return cls.NO
+
+
+class Idle(Enum):
+    """Why a grad-mode switch does not do what it says."""
+
+    ALONE = "alone"  # made by a statement of its own: nobody enters it
+    UNCALLED = "uncalled"  # a with enters the class, which torch refuses
+    COROUTINE = "coroutine"  # decorates an async def, whose body runs later
+    YIELDS = "yields"  # is still entered when a generator hands over to its caller

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torchlint.flow.domain import Creation, Grad, GradMode, Mode, Sensitivity
+from torchlint.flow.domain import Creation, Grad, GradMode, Idle, Mode, Sensitivity
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -90,6 +90,22 @@ class LeaveRegion:
     """A region ends on every path."""
 
     region: Region
+
+
+@dataclass(frozen=True, slots=True)
+class IdleSwitch:
+    """A grad-mode switch switches nothing, or more than the code under it.
+
+    `switch` is its source text, `dotted` its resolved name; `waits` where the function is an async def;
+    `yielded` is where a generator hands over to its caller first.
+    """
+
+    site: Site
+    why: Idle
+    switch: str
+    dotted: str
+    waits: bool = False
+    yielded: Site | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +241,7 @@ class LeaveUnit:
 Event = (
     EnterRegion
     | LeaveRegion
+    | IdleSwitch
     | Forward
     | Trained
     | Read

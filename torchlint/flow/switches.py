@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from torchlint.flow.domain import GradMode
-from torchlint.flow.events import EnterRegion, Escaped, LeaveRegion, Region
+from torchlint.flow.domain import GradMode, Idle
+from torchlint.flow.events import EnterRegion, Escaped, IdleSwitch, LeaveRegion, Region, Site
 from torchlint.flow.things import Dotted, Restorer, Switch, Value
 from torchlint.tables.effects import effect
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from torchlint.flow.state import State
     from torchlint.flow.walk import Walk
 
+# Decorators that leave a generator function what it is; many others make a context manager of it.
+_PLAIN = frozenset({"staticmethod", "classmethod", "property", "override", "abstractmethod"})
 _MODES = {"no_grad": GradMode.NO_GRAD, "inference": GradMode.INFERENCE, "enabled": GradMode.ENABLED}
 
 
@@ -28,6 +30,7 @@ class Switches:
         self._regions: dict[cst.CSTNode, Region] = {}
         self._entered: dict[cst.With, list[Region]] = {}
         self._restorers: dict[cst.With, list[Restorer]] = {}
+        self._yields: dict[Region, tuple[Site, bool]] = {}
 
     def made(
         self, detail: str, dotted: str, arguments: Arguments, node: cst.Call, *, discarded: bool
@@ -38,7 +41,9 @@ class Switches:
         given = bool(arguments.positional or arguments.keywords)
         mode = _mode(detail, flag, given=given)
         region = self._region(node, node.func, mode, dotted, "with")
-        if discarded and detail == "flag":
+        if discarded and detail != "flag":
+            self._tell_idle(node, Idle.ALONE, walk.text(node), dotted)
+        elif discarded:
             if mode.surely_off and not walk.calls:
                 statement = self._region(node, node.func, mode, dotted, "statement")
                 walk.state = walk.now().with_switch(mode, (statement,))
@@ -57,6 +62,12 @@ class Switches:
         self._restorers.setdefault(node, []).extend(thing for thing in value if isinstance(thing, Restorer))
         switches = [thing for thing in value if isinstance(thing, Switch)]
         bare = [thing for thing in value if isinstance(thing, Dotted)]
+        details = [_detail(thing.name) for thing in bare]
+        if bare and details[0] is not None and None not in details and len(bare) == len(value):
+            self._tell_idle(item, Idle.UNCALLED, walk.text(item).strip("() "), bare[0].name)
+            # It raises; the block is read as it was meant, so that nothing else is said of it.
+            meant = _mode(details[0], None, given=False)
+            walk.state = walk.now().with_switch(meant, walk.now().regions)
         if not switches or bare:
             return value
         mode = GradMode(0)
@@ -89,15 +100,42 @@ class Switches:
     def leave(self, node: cst.With) -> None:
         """A with statement is over."""
         for region in reversed(self._entered.pop(node, [])):
+            first = self._yields.pop(region, None)
+            if first is not None:
+                yielded, asynchronous = first
+                self._tell_idle(
+                    region.site.node,
+                    Idle.YIELDS,
+                    region.switch,
+                    region.dotted,
+                    waits=asynchronous,
+                    yielded=yielded,
+                )
             self._walk.tell(LeaveRegion(region))
+
+    def yielded(self, node: cst.Yield, function: cst.CSTNode | None) -> None:
+        """A generator hands over to its caller, which then runs under what is entered here.
+
+        One that yields once, outside of all loops, may be made a context manager by somebody.
+        """
+        walk = self._walk
+        if walk.calls or not isinstance(function, cst.FunctionDef) or not walk.now().grad_mode.surely_off:
+            return
+        if not walk.joining and not isinstance(node.value, cst.From):
+            return
+        names = {_spelled(_callee(decorator)) or "?" for decorator in function.decorators}
+        if {name.rpartition(".")[2] for name in names} <= _PLAIN:
+            entered = [region for regions in self._entered.values() for region in regions]
+            for region in entered[-1:]:
+                self._yields.setdefault(region, (walk.read(node), function.asynchronous is not None))
 
     def decorated(self, function: cst.FunctionDef) -> Region | None:
         """The region that a decorator makes of a whole function; an async def is not covered."""
         if function.asynchronous is not None:
+            self._idle_decorators(function)
             return None
         for decorator in function.decorators:
-            node = decorator.decorator
-            callee = node.func if isinstance(node, cst.Call) else node
+            node, callee = decorator.decorator, _callee(decorator)
             dotted = self._resolve(callee)
             known = effect(dotted) if dotted else None
             if dotted is None or known is None or known.kind != "switch":
@@ -129,6 +167,31 @@ class Switches:
         self._begin(region)
         walk.state = walk.now().with_switch(region.mode, (*walk.now().regions, region))
 
+    def _idle_decorators(self, function: cst.FunctionDef) -> None:
+        """Tell of switches around an async def; what another decorator makes of it before, nobody knows."""
+        for decorator in reversed(function.decorators):
+            node = decorator.decorator
+            dotted = self._resolve(_callee(decorator))
+            detail = _detail(dotted) if dotted is not None else None
+            if dotted is None or detail is None or (detail == "flag" and not isinstance(node, cst.Call)):
+                return
+            self._tell_idle(node, Idle.COROUTINE, self._walk.text(node), dotted, waits=True)
+
+    def _tell_idle(
+        self,
+        node: cst.CSTNode,
+        why: Idle,
+        switch: str,
+        dotted: str,
+        *,
+        waits: bool = False,
+        yielded: Site | None = None,
+    ) -> None:
+        walk = self._walk
+        if not walk.calls:
+            walk.records.eventful = True
+            walk.tell(IdleSwitch(walk.read(node), why, switch, dotted, waits, yielded))
+
     def _begin(self, region: Region) -> None:
         if region not in self._walk.known_regions:
             self._walk.known_regions.append(region)
@@ -147,13 +210,9 @@ class Switches:
         return region
 
     def _resolve(self, callee: cst.CSTNode) -> str | None:
-        parts: list[str] = []
-        while isinstance(callee, cst.Attribute):
-            parts.append(callee.attr.value)
-            callee = callee.value
-        if not isinstance(callee, cst.Name):
+        spelled = _spelled(callee)
+        if spelled is None:
             return None
-        spelled = ".".join([callee.value, *reversed(parts)])
         imports = self._walk.file.imports
         dotted = imports.resolve(spelled)
         if dotted is None:
@@ -174,3 +233,23 @@ def _mode(detail: str, flag: object, *, given: bool) -> GradMode:
         if flag is not True:
             return GradMode.ENABLED | GradMode.INFERENCE
     return _MODES[detail]
+
+
+def _detail(dotted: str) -> str | None:
+    """Which switch a dotted name is; None where it is none."""
+    known = effect(dotted)
+    return known.detail if known is not None and known.kind == "switch" else None
+
+
+def _callee(decorator: cst.Decorator) -> cst.BaseExpression:
+    node = decorator.decorator
+    return node.func if isinstance(node, cst.Call) else node
+
+
+def _spelled(node: cst.CSTNode) -> str | None:
+    """`a.b.c` for a chain of names, else None."""
+    parts: list[str] = []
+    while isinstance(node, cst.Attribute):
+        parts.append(node.attr.value)
+        node = node.value
+    return ".".join([node.value, *reversed(parts)]) if isinstance(node, cst.Name) else None

@@ -320,6 +320,7 @@ class Values:
             walk.records.yielded = walk.now() if known is None else known.join(walk.now())
         if walk.state is not None and walk.now().regions:
             walk.tell(Escaped(walk.now().born, walk.site(node), "yields inside"))
+            self.calls.switches.yielded(node, self.calls.closures.function)
         self.calls.closures.returned(value, node)
         return walk.unknown(node)
 

@@ -33,6 +33,8 @@ class Kind(Enum):
     """A no_grad region gives other results, or an error, as inference_mode."""
     INFERENCE_TENSOR = "inference-tensor"
     """A tensor made under inference_mode was refused by autograd."""
+    IDLE_SWITCH = "idle-switch"
+    """A grad-mode switch was never entered, could not be, covered no coroutine, or also covered a caller."""
     GRAD_LEFT_OFF = "grad-left-off"
     """Grad mode was off when the program ended."""
 
@@ -45,6 +47,7 @@ CLAIMED: dict[str, Kind] = {
     "TL303": Kind.VIEW_WRITTEN,
     "TL304": Kind.SILENT_WRITE,
     "TL401": Kind.INFERENCE_SAFE,
+    "TL403": Kind.IDLE_SWITCH,
 }
 """What a finding of each rule says that torch does there."""
 

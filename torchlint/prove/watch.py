@@ -21,6 +21,7 @@ from torchlint.prove.observers.reads import Reads
 from torchlint.prove.observers.refusals import Refusals, refusal
 from torchlint.prove.observers.regions import Regions
 from torchlint.prove.observers.saves import SavedTensors
+from torchlint.prove.observers.switches import IdleSwitches
 
 _OBSERVERS = str(Path(__file__).with_name("observers"))
 
@@ -62,6 +63,7 @@ def watching(
     seen = Seen()
     regions = Regions(program, as_inference)
     forwards = Forwards(program)
+    switches = IdleSwitches(program)
     saved = SavedTensors(program, carry_on=carry_on, repair=repair)
     observers: list[Observer] = [
         forwards,
@@ -72,15 +74,17 @@ def watching(
         GradMode(program),
         Refusals(program),
         regions,
+        switches,
     ]
     called = CallWatch(program, observers, passes=lambda error: carry_on and refusal(error) is not None)
     with ExitStack() as watch:
         watch.enter_context(forwards.installed())
         watch.enter_context(regions.installed())
+        watch.enter_context(switches.installed())
         if saves:
             watch.enter_context(saved.hooks(called))
         if lines:
-            watch.enter_context(_traced(program, seen.lines, saved.line_ran))
+            watch.enter_context(_traced(program, seen.lines, saved.line_ran, switches.raised))
         watch.enter_context(_warnings_in_place(program))
         watch.enter_context(called)
         try:
@@ -120,8 +124,13 @@ def _warnings_in_place(program: Program) -> Iterator[None]:
 
 
 @contextmanager
-def _traced(program: Program, lines: set[tuple[str, int]], ran: Callable[[Site], None]) -> Iterator[None]:
-    """Note the lines that run, and say of each when the next one begins that it `ran`."""
+def _traced(
+    program: Program,
+    lines: set[tuple[str, int]],
+    ran: Callable[[Site], None],
+    raised: Callable[[Site, BaseException], None],
+) -> Iterator[None]:
+    """Note the lines that run, say of each when the next one begins that it `ran`, and what was `raised`."""
     running: Site | None = None
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
@@ -130,6 +139,8 @@ def _traced(program: Program, lines: set[tuple[str, int]], ran: Callable[[Site],
             return None
         if event in ("line", "return") and running is not None:
             ran(running)
+        if event == "exception" and arg[2] is not None and arg[2].tb_next is None:  # raised in this frame
+            raised(Site(frame.f_code.co_filename, frame.f_lineno, frame.f_lineno), arg[1])
         if event == "line":
             lines.add((frame.f_code.co_filename, frame.f_lineno))
             running = Site(frame.f_code.co_filename, frame.f_lineno, frame.f_lineno)

@@ -6,13 +6,10 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from types import FrameType
 from typing import Any
 
 import torch
 from torch import nn
-from torch.autograd import grad_mode
-from torch.utils import _contextlib
 from torch.utils.weak import WeakIdKeyDictionary
 
 from torchlint.prove.observations import Site
@@ -22,9 +19,6 @@ from torchlint.prove.observers.frames import Program
 
 _READS = {"item", "tolist", "numpy", "save", "__bool__", "__float__", "__int__", "__format__", "__repr__"}
 """What a value is computed for: a number, an array, a text, a file, a decision."""
-
-_WAYS_IN = {grad_mode.__file__, _contextlib.__file__, replacing.__file__, __file__}
-"""Code between the line of a program that makes a region, and the making."""
 
 
 class Regions(Observer):
@@ -65,11 +59,8 @@ class Regions(Observer):
                 self._made[tensor] = frozenset(regions)
 
     def _made_switch(self, original: Callable[..., None], switch: Any, *args: object) -> None:
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None and frame.f_code.co_filename in _WAYS_IN:
-            frame = frame.f_back
-        owned = frame is not None and self.program.owns(frame.f_code)
-        switch.torchlint_site = self.program.site(frame) if frame is not None and owned else None
+        frame = replacing.user(self.program)
+        switch.torchlint_site = None if frame is None else self.program.site(frame)
         switch.torchlint_guards = []
         original(switch, *args)
 
