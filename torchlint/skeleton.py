@@ -8,8 +8,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 
+from torchlint.constructs import UNREADABLE, Construct, Named, construct, dotted, self_attribute
 from torchlint.errors import UnreadableSource
 from torchlint.source import Source
 
@@ -80,25 +81,6 @@ class Definition:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Construct:
-    """A call in the outline: `nn.Dropout(0.1)`; arguments are literals, constructs or UNREADABLE."""
-
-    callee: str
-    arguments: tuple[object, ...]
-    keywords: tuple[tuple[str, object], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A name in the outline: `F.softmax`, or a parameter."""
-
-    name: str
-
-
-UNREADABLE = object()
-
-
 @dataclass(frozen=True)
 class ClassOutline:
     """A class: its bases as written, its methods, and what its body says about its attributes."""
@@ -149,14 +131,22 @@ class ClassOutline:
         """What methods set `self.<name>` to: the callee of a call on an attribute of something else."""
         found: dict[str, str] = {}
         for name, method in self.methods.items():
-            for target, value in (
-                _self_assignments(tuple(ast.walk(method.node))) if name != "__init__" else ()
-            ):
+            if name == "__init__":
+                continue
+            nodes = tuple(ast.walk(method.node))
+            known = _bound_names(nodes)
+            for target, value in _self_assignments(nodes):
                 made = construct(value)
-                if isinstance(made, Construct) and len(made.arguments) == 1:
-                    (original,) = made.arguments
-                    if isinstance(original, Named) and "." in original.name.removeprefix("self."):
-                        found[target] = made.callee
+                if isinstance(made, Construct | Named):  # self.old = old.to(device)
+                    head = (made.callee if isinstance(made, Construct) else made.name).partition(".")[0]
+                    made = known.get(head, made)
+                original = made.arguments[0] if isinstance(made, Construct) and made.arguments else None
+                if (
+                    isinstance(made, Construct)
+                    and isinstance(original, Named)
+                    and "." in original.name.removeprefix("self.")
+                ):
+                    found[target] = made.callee
         return found
 
     def calls(self) -> Iterator[Construct]:
@@ -247,67 +237,6 @@ def outline(source: Source, tree: ast.Module | None = None) -> Skeleton:
     skeleton = Skeleton(tree)
     _collect(tree.body, skeleton)
     return skeleton
-
-
-@cache
-def literal(text: str) -> object:
-    """The value of a literal's text; None where it has none."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError):
-        return None
-
-
-def dotted(node: ast.expr) -> str | None:
-    """`a.b.c` for a chain of names, else None; a call counts as its callee."""
-    parts: list[str] = []
-    if isinstance(node, ast.Call):
-        node = node.func
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    if not isinstance(node, ast.Name):
-        return None
-    parts.append(node.id)
-    return ".".join(reversed(parts))
-
-
-def self_attribute(node: ast.AST) -> str | None:
-    """`x` for the expression `self.x`, else None."""
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
-        return node.attr
-    return None
-
-
-def construct(node: ast.expr | None) -> object:
-    """A literal, a Construct, a Named, a tuple of them, or UNREADABLE."""
-    match node:
-        case ast.Constant():
-            return node.value
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
-            return -number
-        case ast.List() | ast.Tuple():
-            return tuple(construct(item) for item in node.elts)
-        case ast.Dict():
-            return tuple(construct(item) for item in node.values)
-        case ast.Starred() | ast.NamedExpr():
-            return construct(node.value)
-        case ast.ListComp() | ast.GeneratorExp():
-            return (construct(node.elt),)
-        case ast.IfExp():
-            return (construct(node.body), construct(node.orelse))
-        case ast.BoolOp():
-            return tuple(construct(item) for item in node.values)
-        case ast.Call():
-            callee = dotted(node.func)
-            if callee is None:
-                return UNREADABLE
-            keywords = tuple((item.arg or "**", construct(item.value)) for item in node.keywords)
-            return Construct(callee, tuple(construct(item) for item in node.args), keywords)
-        case ast.Name() | ast.Attribute():
-            name = dotted(node)
-            return Named(name) if name is not None else UNREADABLE
-    return UNREADABLE
 
 
 def _collect(body: list[ast.stmt], skeleton: Skeleton) -> None:

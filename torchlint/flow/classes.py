@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from torchlint.constructs import Construct, Named
 from torchlint.flow.domain import Sensitivity
 from torchlint.flow.neighbours import Callee
-from torchlint.skeleton import ClassOutline, Construct, Named
+from torchlint.skeleton import ClassOutline
 from torchlint.tables import Answer, Argument, Given, Layer, module, op
 from torchlint.tables.effects import effect, says
 

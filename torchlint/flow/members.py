@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from torchlint.constructs import Construct
 from torchlint.flow.domain import Grad
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import Instance, Module, Opaque, Optimizer, Tensor, Thing, Value
 from torchlint.flow.walk import path_of
 from torchlint.names import canonical
-from torchlint.skeleton import Construct
 from torchlint.tables.effects import effect
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from torchlint.constructs import Construct
 from torchlint.flow.domain import Grad, Mode
 from torchlint.flow.events import Escaped, Logged, Site, UsedOutside
 from torchlint.flow.members import Members
@@ -32,7 +33,6 @@ from torchlint.flow.things import (
 )
 from torchlint.flow.walk import path_of, reads_of
 from torchlint.names import canonical
-from torchlint.skeleton import Construct
 from torchlint.tables import module, op
 from torchlint.tables.effects import effect
 

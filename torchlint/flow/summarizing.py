@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from torchlint.constructs import dotted
 from torchlint.flow.domain import Grad
 from torchlint.flow.state import ModuleFacts, State
 from torchlint.flow.summary import (
@@ -22,7 +23,6 @@ from torchlint.flow.summary import (
 )
 from torchlint.flow.things import Container, Instance, Module, Opaque, Plain, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import path_of
-from torchlint.skeleton import dotted
 
 if TYPE_CHECKING:
     from torchlint.flow.walk import Walk

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.constructs import literal
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.conditions import Conditions, constant_truth
 from torchlint.flow.displays import Displays
@@ -34,7 +35,6 @@ from torchlint.flow.things import (
     widen,
 )
 from torchlint.flow.walk import reads_of, tensors
-from torchlint.skeleton import literal
 from torchlint.tables import binary, op, unary
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from torchlint.flow.events import (
 from torchlint.flow.things import Module
 from torchlint.rules.base import Group, Rule
 
-
 _NOBODY = ": no caller in sight puts it in evaluation mode"
 
 

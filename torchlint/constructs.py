@@ -1,0 +1,87 @@
+"""What the outline keeps of expressions: literals, names, and calls with their arguments."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import cache
+
+
+@dataclass(frozen=True, slots=True)
+class Construct:
+    """A call in the outline: `nn.Dropout(0.1)`; arguments are literals, constructs or UNREADABLE."""
+
+    callee: str
+    arguments: tuple[object, ...]
+    keywords: tuple[tuple[str, object], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A name in the outline: `F.softmax`, or a parameter."""
+
+    name: str
+
+
+UNREADABLE = object()
+
+
+@cache
+def literal(text: str) -> object:
+    """The value of a literal's text; None where it has none."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError):
+        return None
+
+
+def dotted(node: ast.expr) -> str | None:
+    """`a.b.c` for a chain of names, else None; a call counts as its callee."""
+    parts: list[str] = []
+    if isinstance(node, ast.Call):
+        node = node.func
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    parts.append(node.id)
+    return ".".join(reversed(parts))
+
+
+def self_attribute(node: ast.AST) -> str | None:
+    """`x` for the expression `self.x`, else None."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+        return node.attr
+    return None
+
+
+def construct(node: ast.expr | None) -> object:
+    """A literal, a Construct, a Named, a tuple of them, or UNREADABLE."""
+    match node:
+        case ast.Constant():
+            return node.value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+            return -number
+        case ast.List() | ast.Tuple():
+            return tuple(construct(item) for item in node.elts)
+        case ast.Dict():
+            return tuple(construct(item) for item in node.values)
+        case ast.Starred() | ast.NamedExpr():
+            return construct(node.value)
+        case ast.ListComp() | ast.GeneratorExp():
+            return (construct(node.elt),)
+        case ast.IfExp():
+            return (construct(node.body), construct(node.orelse))
+        case ast.BoolOp():
+            return tuple(construct(item) for item in node.values)
+        case ast.Call():
+            callee = dotted(node.func)
+            if callee is None:
+                return UNREADABLE
+            keywords = tuple((item.arg or "**", construct(item.value)) for item in node.keywords)
+            return Construct(callee, tuple(construct(item) for item in node.args), keywords)
+        case ast.Name() | ast.Attribute():
+            name = dotted(node)
+            return Named(name) if name is not None else UNREADABLE
+    return UNREADABLE
