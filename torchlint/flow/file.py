@@ -18,10 +18,11 @@ from torchlint.flow.events import Event, LeaveRegion, LeaveUnit
 from torchlint.flow.interpreter import Interpreter
 from torchlint.flow.neighbours import Alone, Callee, Neighbours
 from torchlint.flow.places import Places
+from torchlint.flow.running import is_module_like
 from torchlint.flow.state import ModuleFacts, TensorFacts
 from torchlint.flow.summarizing import summary_of
 from torchlint.flow.summary import UNKNOWN_SUMMARY, Context, ModuleShape, Path, Summary, abroad, settles
-from torchlint.flow.things import Instance, Module, Thing
+from torchlint.flow.things import Instance, Module, Opaque, Thing
 from torchlint.flow.values import Values
 from torchlint.flow.walk import Evidence, Records, Walk
 from torchlint.names import ImportMap
@@ -319,8 +320,11 @@ class FileFlow:
         for slot in slots:
             value = frozenset().union(*(places.slot(thing, slot) for thing in value))
         for thing in value:
-            if isinstance(thing, Module):
-                walk.state = walk.now().with_module(thing, facts)
+            module = thing
+            if isinstance(thing, Opaque) and is_module_like(thing):
+                module = walk.module(thing.key, thing.place, parent=thing.parent)
+            if isinstance(module, Module):
+                walk.state = walk.now().with_module(module, facts)
 
 
 def unit_names(skeleton: Skeleton) -> list[str]:

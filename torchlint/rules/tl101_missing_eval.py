@@ -26,7 +26,7 @@ class MissingEval(Rule):
     name = "missing-eval"
     group = Group.SUSPICIOUS
     triggers = ("no_grad", "inference_mode", "set_grad_enabled")
-    message = "'{place}' {verb} without gradients in training mode{why}"
+    message = "'{place}' {verb} without gradients in training mode{what}"
     help = "call '{place}.eval()' before it, and train() again where training goes on"
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class MissingEval(Rule):
                 notes=_notes(forward, region),
                 place=forward.place,
                 verb="runs" if certain else "may run",
-                why=_NOBODY if forward.mode is Mode.CALLER and forward.handed else "",
+                what=_NOBODY if forward.mode is Mode.CALLER and forward.handed else "",
             )
 
     def _is_deliberate(self, forward: Forward) -> bool:
