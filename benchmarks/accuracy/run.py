@@ -1,6 +1,6 @@
 """How right torchlint is on code of others: `python benchmarks/accuracy/run.py [--rule TL101] [--show N]`.
 
-Downloads the packages of packages.txt that have labels and are not there yet (about 100 MB), unpacks each
+Downloads the packages of packages.txt that have labels and are not there yet (about 160 MB for all rules), unpacks each
 into `name-version/` of `--packages` (build/accuracy), checks them with all rules on, and prints the table of
 score.py: precision and recall a rule, and with `--show N` the sites that ask to be read. `--only-labelled`
 checks the labelled files alone; the table is the same, sooner. The labels are in labels.jsonl, and
@@ -20,7 +20,7 @@ from pathlib import Path
 # The torchlint of this checkout, whatever is installed.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from packages import PackageError, fetched, pins
+from packages import PackageError, fetched, pins, present
 from score import LABELS, Finding, ScoreError, add_options, below, chosen, labels_of, score, sources, table
 
 from torchlint.config import Config
@@ -52,6 +52,10 @@ def folders(wanted: Sequence[str], packages: Path) -> list[Path]:
     for pin in wanted:
         if pin not in pinned:
             raise PackageError(f"{pin} has labels and no line in packages.txt")
+    missing = [pin for pin in wanted if present(pin, packages) is None]
+    for number, pin in enumerate(missing, 1):
+        print(f"downloading {pin} ({number} of {len(missing)})", file=sys.stderr)
+        fetched(pin, packages)
     return [fetched(pin, packages) for pin in wanted]
 
 
