@@ -1,10 +1,10 @@
 """How right torchlint is on code of others: `python benchmarks/accuracy/run.py [--rule TL101] [--show N]`.
 
-Downloads the packages of packages.txt that have labels and are not there yet (about 160 MB for all rules), unpacks each
-into `name-version/` of `--packages` (build/accuracy), checks them with all rules on, and prints the table of
-score.py: precision and recall a rule, and with `--show N` the sites that ask to be read. `--only-labelled`
-checks the labelled files alone; the table is the same, sooner. The labels are in labels.jsonl, and
-GUIDE.md says how they were made.
+Downloads the packages of packages.txt that have labels and are not there yet (all: about 160 MB), unpacks
+each into `name-version/` of `--packages` (build/accuracy), checks them with all rules on, and prints the
+table of score.py: precision and recall a rule, and with `--show N` the sites that ask to be read.
+`--only-labelled` checks the labelled files alone; the table is the same, sooner. The labels are in
+labels.jsonl, and GUIDE.md says how they were made.
 
 Exit status 0, 1 where a rule misses `--min-precision` or `--min-recall`, 2 where a package cannot be had, its
 files are not those that were labelled, or torchlint failed on a file.
