@@ -244,6 +244,9 @@ class Applying:
                     saved=made.saved,
                     summing=True,
                     modules=frozenset(modules),
+                    inference=frozenset(
+                        replace(origin, site=walk.site(node)) for origin in shape.inference
+                    ),
                 )
             case PlainShape():
                 return walk.things.scalar(shape.kind)

@@ -5,7 +5,7 @@ All knowledge of single operations stands in the tables; here is what autograd d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import libcst as cst
@@ -14,6 +14,7 @@ from torchlint.flow.arguments import Arguments, bind, described, is_cast_to_inte
 from torchlint.flow.domain import Grad, GradMode
 from torchlint.flow.events import Backward, Computed, Escaped, Region, StaleSave, Trained
 from torchlint.flow.graph import Sites
+from torchlint.flow.inference import NORMAL, Inference, Origins
 from torchlint.flow.regions import leave_regions
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import (
@@ -44,6 +45,7 @@ class Autograd:
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
         self.writing = Writing(walk, self)
+        self.inference = Inference(walk)
         self._views = Views(walk)
 
     def apply(
@@ -72,10 +74,12 @@ class Autograd:
         out = arguments.keywords.get("out")
         if out is not None and tensors(out):
             self.writing.write(out, node, place or "out")
+            self.inference.written(out, node, place or "out")
             return out
         if op.view is View.SELF and op.args and op.args[0] in bound:
             return bound[op.args[0]]
-        return self._out_of_place(op, bound, operands, arguments, node)
+        result = self._out_of_place(op, bound, operands, arguments, node, method=method)
+        return self.inference.known(result, operands, node, method=method)
 
     def _cut(self, target: Value, node: cst.CSTNode, place: str) -> Value:
         """detach_(): the tensor itself leaves its graph, which torch tells whoever saved it."""
@@ -155,6 +159,7 @@ class Autograd:
         summing: bool = False,
         modules: frozenset[Module] = frozenset(),
         several: bool = False,
+        inference: Origins = NORMAL,
     ) -> Value:
         """A new tensor made by an operation of these operands; or `several`, in whatever holds them."""
         walk = self._walk
@@ -198,6 +203,7 @@ class Autograd:
             modules.union(*(item.modules for item in carrying)),
             family=frozenset((tensor,)) if family is None else family,
             guessed=guessed,
+            inference=inference,
         )
         if walk.made.get(tensor) == walk.turn:
             new = new.join(state.tensor(tensor))  # one expression, several things: each gives its part
@@ -205,9 +211,9 @@ class Autograd:
         walk.state = state.with_tensor(tensor, new)
         return frozenset((tensor,))
 
-    def leaf(self, node: cst.CSTNode) -> Value:
+    def leaf(self, node: cst.CSTNode, *, inference: Origins = NORMAL) -> Value:
         """A new tensor that is made to require grad."""
-        made = self.result(node, Grad.YES, [])
+        made = self.result(node, Grad.YES, [], inference=inference)
         for thing in made:
             facts = self._walk.now().tensor(thing)
             self._walk.state = self._walk.now().with_tensor(thing, replace(facts, leaf=True))
@@ -216,7 +222,15 @@ class Autograd:
     def part(self, whole: Thing, node: cst.CSTNode, *, summing: bool = True, several: bool = False) -> Value:
         """One of the tensors that a structured result holds: as its whole, in a storage of its own."""
         facts = self._walk.now().tensor(whole)
-        made = self.result(node, facts.grad, [whole], born=facts.born, summing=summing, several=several)
+        made = self.result(
+            node,
+            facts.grad,
+            [whole],
+            born=facts.born,
+            summing=summing,
+            several=several,
+            inference=facts.inference if isinstance(whole, Tensor) and whole.several else NORMAL,
+        )
         if all(module.layer is None for module in facts.modules):  # nobody knows which parts carry the graph
             for thing in made:
                 known = replace(self._walk.now().tensor(thing), guessed=True)
@@ -254,26 +268,27 @@ class Autograd:
         return joint if mode.surely_on else joint | Grad.NO
 
     def _out_of_place(
-        self, op: Op, bound: dict[str, Value], operands: list[Thing], arguments: Arguments, node: cst.CSTNode
+        self,
+        op: Op,
+        bound: dict[str, Value],
+        operands: list[Thing],
+        arguments: Arguments,
+        node: cst.CSTNode,
+        *,
+        method: bool,
     ) -> Value:
         walk = self._walk
+        first = bound.get(op.args[0], NOTHING) if op.args else NOTHING
+        inference = self.inference.of_result(op, first, operands, node, method=method)
         if op.result is Result.FRESH:
             wanted = arguments.constant("requires_grad") is True
-            fresh = self.leaf(node) if wanted else self.result(node, Grad.NO, [])
-            if op.view is View.UNTRACKED:  # from_numpy
-                memory = frozenset().union(
-                    *(one.memory for value in arguments.all() for one in value if isinstance(one, Scalar))
-                )
-                for thing in fresh:
-                    shared = replace(walk.now().tensor(thing), behind=memory)
-                    walk.state = walk.now().with_tensor(thing, shared)
-            sizes = tuple(constant_of(value) for value in arguments.positional)
-            if sizes and all(isinstance(size, int) for size in sizes):
-                for thing in fresh:
-                    sized = replace(walk.now().tensor(thing), sizes=sizes)
-                    walk.state = walk.now().with_tensor(thing, sized)
+            fresh = (
+                self.leaf(node, inference=inference)
+                if wanted
+                else self.result(node, Grad.NO, [], inference=inference)
+            )
+            self._views.mark_fresh(fresh, op, arguments)
             return fresh
-        first = bound.get(op.args[0], NOTHING) if op.args else NOTHING
         views = tensors(first) if op.view in (View.VIEW, View.MULTI) else []
         if views:  # `x.view_as(y)` takes a shape of y, and nothing of its graph
             operands = views
@@ -305,6 +320,7 @@ class Autograd:
         if grad is Grad.YES:
             hidden = self.saved(op, bound, behind=True)
             unwatched, saved = unwatched | hidden, saved | hidden
+            self.tell_saved(op, bound, operands, node)
         saves_result = op.saves_result is Saves.YES
         summing = op.name in _SUMMING
         if op.name in ("mul", "div"):
@@ -316,7 +332,9 @@ class Autograd:
             ]
             summing = len(parts) == 1
         if op.result is Result.MIXED and not views:
-            return self._mixed(op, grad, operands, node, saved=saved, saves_result=saves_result)
+            return self._mixed(
+                op, grad, operands, node, saved=saved, saves_result=saves_result, inference=inference
+            )
         value = self.result(
             node,
             grad,
@@ -328,6 +346,7 @@ class Autograd:
             saves_result=saves_result,
             born=born,
             summing=summing,
+            inference=inference,
         )
         self._views.mark(value, op, views, first, arguments, node)
         if op.view is View.MULTI or op.result is Result.MIXED:
@@ -345,14 +364,20 @@ class Autograd:
         *,
         saved: set[Thing],
         saves_result: bool,
+        inference: Origins,
     ) -> Value:
         walk = self._walk
         several = walk.things.make(Container, (node, "outputs"), "", kind="tuple")
-        plain = self.result(node, Grad.NO, [], role="plain")
+        plain = self.result(node, Grad.NO, [], role="plain", inference=inference)
         if saves_result and grad is Grad.YES and set(op.saved_outputs) - set(op.graph_outputs):
             saved = saved | plain
         carrying = self.result(
-            node, grad, operands, saved=saved, saves_result=saves_result and not op.saved_outputs
+            node,
+            grad,
+            operands,
+            saved=saved,
+            saves_result=saves_result and not op.saved_outputs,
+            inference=inference,
         )
         state = walk.now().with_slot(several, "[*]", carrying if not op.graph_outputs else carrying | plain)
         for number, name in enumerate((".values", ".indices")):
@@ -367,12 +392,7 @@ class Autograd:
         Those `behind` lie in the same memory and have versions of their own.
         """
         saved: set[Thing] = set()
-        for item in op.saves:
-            value = bound.get(item.arg)
-            if value is None or item.sometimes:
-                continue
-            if item.when and not any(self.takes_part(bound.get(other, NOTHING)) for other in item.when):
-                continue
+        for value in self._saved_values(op, bound):
             for thing in self._spread(value):
                 facts = self._walk.now().tensor(thing)
                 saved |= facts.behind if behind else facts.storages
@@ -380,6 +400,19 @@ class Autograd:
                 if path is not None:
                     self._walk.records.saves.add(path)
         return saved
+
+    def tell_saved(self, op: Op, bound: dict[str, Value], operands: list[Thing], node: cst.CSTNode) -> None:
+        """The operation is recorded, and must save no inference tensor."""
+        for value in self._saved_values(op, bound) if self.inference.requires(operands) else ():
+            self.inference.saved(value, node)
+
+    def _saved_values(self, op: Op, bound: dict[str, Value]) -> Iterator[Value]:
+        for item in op.saves:
+            value = bound.get(item.arg)
+            if value is None or item.sometimes:
+                continue
+            if not item.when or any(self.takes_part(bound.get(other, NOTHING)) for other in item.when):
+                yield value
 
     def _spread(self, value: Value) -> list[Thing]:
         """The tensors of a value and of the containers in it."""

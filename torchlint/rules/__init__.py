@@ -10,6 +10,7 @@ from torchlint.rules.tl302_inplace_on_leaf import InplaceOnLeaf
 from torchlint.rules.tl303_inplace_on_multi_view import InplaceOnMultiView
 from torchlint.rules.tl304_write_behind_autograd import WriteBehindAutograd
 from torchlint.rules.tl401_no_grad_for_inference import NoGradForInference
+from torchlint.rules.tl402_inference_tensor_in_autograd import InferenceTensorInAutograd
 
 RULES: tuple[type[Rule], ...] = (
     MissingEval,
@@ -19,6 +20,7 @@ RULES: tuple[type[Rule], ...] = (
     InplaceOnMultiView,
     WriteBehindAutograd,
     NoGradForInference,
+    InferenceTensorInAutograd,
 )
 
 _BY_WORD = {word: rule for rule in RULES for word in (rule.code, rule.name)}

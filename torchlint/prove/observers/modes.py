@@ -15,9 +15,8 @@ _REFUSALS = (
     "Inference tensors cannot be saved for backward",
     "Inplace update to inference tensor outside InferenceMode",
     "Setting requires_grad=True on inference tensor outside InferenceMode",
-    "A view was created in inference mode and is being modified inplace in normal mode",
 )
-"""What torch says where an inference tensor may not go."""
+"""What torch says where an inference tensor may not go; views of other tensors are not among them."""
 
 
 class InferenceTensors(Observer):
