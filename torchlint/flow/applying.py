@@ -244,9 +244,7 @@ class Applying:
                     saved=made.saved,
                     summing=True,
                     modules=frozenset(modules),
-                    inference=frozenset(
-                        replace(origin, site=walk.site(node)) for origin in shape.inference
-                    ),
+                    inference=frozenset(replace(origin, site=walk.site(node)) for origin in shape.inference),
                 )
             case PlainShape():
                 return walk.things.scalar(shape.kind)

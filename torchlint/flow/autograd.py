@@ -5,7 +5,7 @@ All knowledge of single operations stands in the tables; here is what autograd d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 import libcst as cst
@@ -16,6 +16,7 @@ from torchlint.flow.events import Backward, Computed, Escaped, Region, StaleSave
 from torchlint.flow.graph import Sites
 from torchlint.flow.inference import NORMAL, Inference, Origins
 from torchlint.flow.regions import leave_regions
+from torchlint.flow.saving import Saving
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import (
     NOTHING,
@@ -23,11 +24,9 @@ from torchlint.flow.things import (
     Module,
     Opaque,
     Plain,
-    Scalar,
     Tensor,
     Thing,
     Value,
-    constant_of,
 )
 from torchlint.flow.views import Views
 from torchlint.flow.walk import Walk, path_of, sorted_things, tensors
@@ -46,6 +45,7 @@ class Autograd:
         self._walk = walk
         self.writing = Writing(walk, self)
         self.inference = Inference(walk)
+        self.saving = Saving(walk, self)
         self._views = Views(walk)
 
     def apply(
@@ -56,7 +56,7 @@ class Autograd:
         bound = bind(op, arguments)
         if is_true(bound.get("inplace")):
             op = find(f"{op.name}_") or op
-        operands = [thing for value in arguments.all() for thing in self._spread(value)]
+        operands = [thing for value in arguments.all() for thing in self.spread(value)]
         if op.result is Result.CUT and op.view is View.SELF:
             return self._cut(bound.get(op.args[0], NOTHING), node, place)
         if op.writes is not None:
@@ -139,7 +139,7 @@ class Autograd:
     def grad_of(self, value: Value) -> Grad:
         """Whether a value may require grad; containers count as what is in them."""
         grad = Grad(0)
-        for thing in self._spread(value):
+        for thing in self.spread(value):
             grad |= self._walk.now().tensor(thing).grad
         return grad or Grad.NO
 
@@ -243,13 +243,6 @@ class Autograd:
         facts = [state.tensor(thing) for thing in operands]
         return frozenset().union(*(state.roots(item) for item in facts if item.grad is not Grad.NO))
 
-    def takes_part(self, value: Value) -> bool:
-        """Whether backward surely goes on behind a value: not behind a view that was made ungraded."""
-        facts = [self._walk.now().tensor(thing) for thing in self._spread(value)]
-        return self.grad_of(value) is Grad.YES and not all(
-            item.made is not None and item.made.cut and not item.nodes - {item.made.site} for item in facts
-        )
-
     def joint_grad(self, values: Iterable[Value]) -> Grad:
         """Whether a result of these requires grad: one that surely does is enough, if grad mode is on."""
         mode = self._walk.now().grad_mode
@@ -315,12 +308,12 @@ class Autograd:
                     family = frozenset().union(*(item.bases for item in facts))
                 # A view of a normal tensor stays normal, also when it is made in a region.
                 born = frozenset().union(*(item.born for item in facts))
-        saved = self.saved(op, bound) if grad is Grad.YES else set()
+        saved = self.saving.of(op, bound) if grad is Grad.YES else set()
         unwatched = frozenset(saved if any(item.unnoticed for item in op.saves) else ())
         if grad is Grad.YES:
-            hidden = self.saved(op, bound, behind=True)
+            hidden = self.saving.of(op, bound, behind=True)
             unwatched, saved = unwatched | hidden, saved | hidden
-            self.tell_saved(op, bound, operands, node)
+            self.saving.tell(op, bound, operands, node)
         saves_result = op.saves_result is Saves.YES
         summing = op.name in _SUMMING
         if op.name in ("mul", "div"):
@@ -328,7 +321,7 @@ class Autograd:
             parts = [
                 value
                 for value in bound.values()
-                if any((path_of(thing) or ("",))[0] != "self" for thing in self._spread(value))
+                if any((path_of(thing) or ("",))[0] != "self" for thing in self.spread(value))
             ]
             summing = len(parts) == 1
         if op.result is Result.MIXED and not views:
@@ -386,35 +379,7 @@ class Autograd:
         walk.state = state
         return frozenset((several,))
 
-    def saved(self, op: Op, bound: dict[str, Value], *, behind: bool = False) -> set[Thing]:
-        """The storages that the operation surely saves, given that its result requires grad.
-
-        Those `behind` lie in the same memory and have versions of their own.
-        """
-        saved: set[Thing] = set()
-        for value in self._saved_values(op, bound):
-            for thing in self._spread(value):
-                facts = self._walk.now().tensor(thing)
-                saved |= facts.behind if behind else facts.storages
-                path = path_of(thing)
-                if path is not None:
-                    self._walk.records.saves.add(path)
-        return saved
-
-    def tell_saved(self, op: Op, bound: dict[str, Value], operands: list[Thing], node: cst.CSTNode) -> None:
-        """The operation is recorded, and must save no inference tensor."""
-        for value in self._saved_values(op, bound) if self.inference.requires(operands) else ():
-            self.inference.saved(value, node)
-
-    def _saved_values(self, op: Op, bound: dict[str, Value]) -> Iterator[Value]:
-        for item in op.saves:
-            value = bound.get(item.arg)
-            if value is None or item.sometimes:
-                continue
-            if not item.when or any(self.takes_part(bound.get(other, NOTHING)) for other in item.when):
-                yield value
-
-    def _spread(self, value: Value) -> list[Thing]:
+    def spread(self, value: Value) -> list[Thing]:
         """The tensors of a value and of the containers in it."""
         found: list[Thing] = []
         for thing in sorted_things(value):

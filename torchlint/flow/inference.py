@@ -30,7 +30,7 @@ class Inference:
         self._tensors: set[Thing] = set()  # what is no number or array, whatever it was computed from
 
     def here(self, node: cst.CSTNode) -> Origins:
-        """The origin of a tensor that is made at a node: one that counts where inference_mode is surely on."""
+        """The origin of a tensor that is made at a node, where inference_mode is surely on."""
         (region, *others) = self._walk.now().around.inferring or (None,)
         if region is None or others:
             return NORMAL
@@ -44,7 +44,7 @@ class Inference:
     def of_result(
         self, op: Op, first: Value, operands: list[Thing], node: cst.CSTNode, *, method: bool
     ) -> Origins:
-        """The origins of what an operation returns: of a view those of its base, of a new tensor this node."""
+        """The origins of what an operation returns: a view has those of its base, a new tensor this node."""
         inside, base = self.here(node), self.of(tensors(first))
         if op.result is Result.CUT:
             return base if inside else frozenset(replace(origin, apart=True) for origin in base)

@@ -41,6 +41,7 @@ class Layers:
             return self._one_by_one(children, arguments.positional[0], node)
         bound = dict(zip(layer.forward, arguments.positional, strict=False)) | arguments.keywords
         operands = [item for value in arguments.all() for item in self._places.within(value)]
+        learns = thing.parameters is True and not self._running.is_frozen(thing)
         saved: set[Thing] = set()
         unwatched = self._statistics(layer, thing, node)
         for item in layer.saves:
@@ -49,7 +50,7 @@ class Layers:
                     facts = walk.now().tensor(operand)
                     saved |= facts.storages
                     unwatched |= facts.behind
-                if grad is Grad.YES and ("parameters" in item.when or inference.requires(operands)):
+                if grad is Grad.YES and (learns or inference.requires(operands)):
                     inference.saved(bound.get(item.arg, NOTHING), node)
         saved |= self._state(layer, thing, bound)
         mode = walk.now().module(thing).mode
@@ -112,7 +113,9 @@ class Layers:
         if "parameters" in item.when and not self._running.is_frozen(thing):
             return True
         when = [name for name in item.when if name != "parameters"]
-        return not item.when or any(self._autograd.takes_part(bound.get(name, NOTHING)) for name in when)
+        return not item.when or any(
+            self._autograd.saving.takes_part(bound.get(name, NOTHING)) for name in when
+        )
 
     def _state(self, layer: Layer, thing: Module, bound: dict[str, Value]) -> set[Thing]:
         """The storages of its own parameters that it saves."""

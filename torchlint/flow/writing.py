@@ -216,10 +216,10 @@ class Writing:
         walk = self._walk
         leave_regions(self._walk, operands, node, recorded=True)
         grad = self._autograd.joint_grad([frozenset((thing,)) for thing in operands])
-        saved = self._autograd.saved(op, bound) if grad is Grad.YES else set()
+        saved = self._autograd.saving.of(op, bound) if grad is Grad.YES else set()
         place = place or walk.text(node)
         if grad is Grad.YES:
-            self._autograd.tell_saved(op, bound, operands, node)
+            self._autograd.saving.tell(op, bound, operands, node)
         through_view = _goes_through_view(op, bound, node)
         if grad is not Grad.NO:
             beside = [thing for thing in operands if thing not in target or through_view]

@@ -63,12 +63,13 @@ def watching(
     regions = Regions(program, as_inference)
     forwards = Forwards(program)
     saved = SavedTensors(program, carry_on=carry_on, repair=repair)
+    inference = InferenceTensors(program)
     observers: list[Observer] = [
         forwards,
         Reads(program),
         saved,
         GraphsKept(program),
-        InferenceTensors(program),
+        inference,
         GradMode(program),
         Refusals(program),
         regions,
@@ -77,6 +78,7 @@ def watching(
     with ExitStack() as watch:
         watch.enter_context(forwards.installed())
         watch.enter_context(regions.installed())
+        watch.enter_context(inference.installed())
         if saves:
             watch.enter_context(saved.hooks(called))
         if lines:
