@@ -68,7 +68,7 @@ tensor_facts = st.builds(
     some(*MODULES),
     inference=some(*ORIGINS),
 )
-arounds = st.builds(Around, some(None, *REGIONS), st.booleans())
+arounds = st.builds(Around, some(None, *REGIONS), st.booleans(), st.booleans())
 nodes = st.builds(Node, some(*SITES), some(*TENSORS))
 
 Step = Callable[[Graph], Graph]

@@ -102,14 +102,17 @@ class Inference:
         if not origins:
             return
         walk.records.eventful = True
-        if state.around.inferring != {None} or GradMode.INFERENCE in state.grad_mode:
+        around = state.around
+        if around.inferring != {None} or around.expecting or GradMode.INFERENCE in state.grad_mode:
             return
         origin = min(origins, key=lambda one: one.site.serial)
         used, made = walk.site(node), origin.site
         place = place or self._name(thing) or " ".join(made.unit.text(made.node).split())
-        if used.caller is not None and used.is_beside(made):
-            # One function does both: that is where it has to be mended.
-            used, made = walk.own(used), walk.own(made)
+        depth = len(used.calls)
+        if depth and made.calls[:depth] == used.calls:
+            # One function does both, or calls what makes it: that is where it has to be mended.
+            inner = made.calls[depth] if len(made.calls) > depth else made.node
+            used, made = walk.own(used), walk.own(replace(used, node=inner, label=""))
         else:
             place = walk.place(thing, place)
         walk.tell(InferenceTensorUsed(used, place, misuse, made, origin.region))

@@ -123,15 +123,21 @@ class Around:
     """What else holds at one point because of the `with` statements and decorators around it.
 
     `inferring`: the regions of inference_mode that may be the innermost one; None where the unit
-    has none. `casting`: autocast may be on, which hands many operations copies.
+    has none. `casting`: autocast may be on, which hands many operations copies. `expecting`: what
+    raises here is meant to, as under `pytest.raises`.
     """
 
     inferring: frozenset[Region | None] = frozenset((None,))
     casting: bool = False
+    expecting: bool = False
 
     def join(self, other: Around) -> Around:
         """What either may be."""
-        return Around(self.inferring | other.inferring, self.casting or other.casting)
+        return Around(
+            self.inferring | other.inferring,
+            self.casting or other.casting,
+            self.expecting or other.expecting,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,11 @@ class Switches:
         if walk.state is None:
             return value
         self._restorers.setdefault(node, []).extend(thing for thing in value if isinstance(thing, Restorer))
-        if isinstance(item, cst.Call) and "autocast" in walk.text(item.func):
-            walk.state = walk.now().with_around(replace(walk.now().around, casting=True))
+        if isinstance(item, cst.Call):
+            called, around = walk.text(item.func).rpartition(".")[2], walk.now().around
+            casting = around.casting or "autocast" in called
+            expecting = around.expecting or called.startswith(("raises", "assertRaises"))
+            walk.state = walk.now().with_around(replace(around, casting=casting, expecting=expecting))
         switches = [thing for thing in value if isinstance(thing, Switch)]
         bare = [thing for thing in value if isinstance(thing, Dotted)]
         if not switches or bare:
