@@ -112,7 +112,7 @@ def _check(source: Source, rules: list[_Armed], tree: ast.Module | None) -> list
     units = Units(source, skeleton)
     flow = FileFlow(skeleton, units)
     aliases = _aliases(rules, skeleton)
-    callers = _callers(rules, units, skeleton)
+    callers = _callers([armed for armed in rules if armed.pattern.search(source.text)], units, skeleton)
     wanted = [
         name
         for name in unit_names(skeleton)

@@ -72,6 +72,7 @@ class Inference:
             if not walk.now().tensor(thing).inference:
                 continue
             walk.records.asks_grad_mode |= GradMode.CALLER in mode
+            walk.records.eventful = True
             if self._grads_are_on() and not walk.now().around.casting:
                 self._refuse(thing, node, "", Misuse.SAVED)
 
@@ -101,9 +102,8 @@ class Inference:
         origins = state.tensor(thing).inference
         if not origins:
             return
-        walk.records.eventful = True
-        around = state.around
-        if around.inferring != {None} or around.expecting or GradMode.INFERENCE in state.grad_mode:
+        walk.records.eventful = walk.records.asks_grad_mode = True
+        if state.around.inferring != {None} or state.around.expecting:
             return
         origin = min(origins, key=lambda one: one.site.serial)
         used, made = walk.site(node), origin.site

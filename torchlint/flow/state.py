@@ -122,9 +122,9 @@ UNSET = ModuleFacts(Mode.CALLER)
 class Around:
     """What else holds at one point because of the `with` statements and decorators around it.
 
-    `inferring`: the regions of inference_mode that may be the innermost one; None where the unit
-    has none. `casting`: autocast may be on, which hands many operations copies. `expecting`: what
-    raises here is meant to, as under `pytest.raises`.
+    `inferring`: the regions of inference_mode that may be the innermost one; None where there is
+    none, empty where callers have one. `casting`: autocast may be on, which hands many operations
+    copies. `expecting`: what raises here is meant to, as under `pytest.raises`.
     """
 
     inferring: frozenset[Region | None] = frozenset((None,))
@@ -156,8 +156,16 @@ class State:
     @classmethod
     def empty(cls, grad_mode: GradMode) -> State:
         """Nothing known but the grad mode."""
+        around = Around(frozenset()) if GradMode.INFERENCE in grad_mode else Around()
         return cls(
-            PersistentMap(), PersistentMap(), PersistentMap(), PersistentMap(), Graph.empty(), grad_mode, ()
+            PersistentMap(),
+            PersistentMap(),
+            PersistentMap(),
+            PersistentMap(),
+            Graph.empty(),
+            grad_mode,
+            (),
+            around,
         )
 
     def with_name(self, name: str, value: Value) -> State:
