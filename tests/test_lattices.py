@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
-from torchlint.flow.events import Region, Site
+from torchlint.flow.events import Origin, Region, Site
 from torchlint.flow.graph import Graph, Node, Write
 from torchlint.flow.persistent import PersistentMap
-from torchlint.flow.state import ModuleFacts, State, TensorFacts, join
+from torchlint.flow.state import Around, ModuleFacts, State, TensorFacts, join
 from torchlint.flow.things import Module, Tensor, Thing
 from torchlint.units import Unit
 
@@ -36,6 +36,8 @@ REGIONS = tuple(
     Region(site, site, GradMode.NO_GRAD, "torch.no_grad()", "torch.no_grad", None, "with")
     for site in SITES[:3]
 )
+
+ORIGINS = tuple(Origin(site, REGIONS[0]) for site in SITES[:3])
 
 
 def union(mine: Any, theirs: Any) -> Any:
@@ -64,7 +66,9 @@ tensor_facts = st.builds(
     some(*TENSORS),
     some(*TENSORS),
     some(*MODULES),
+    inference=some(*ORIGINS),
 )
+arounds = st.builds(Around, some(None, *REGIONS), st.booleans(), st.booleans())
 nodes = st.builds(Node, some(*SITES), some(*TENSORS))
 
 Step = Callable[[Graph], Graph]
@@ -113,8 +117,10 @@ def stated(
     graph: Graph,
     grad_mode: GradMode,
     regions: list[Region],
+    around: Around,
 ) -> State:
     state = State.empty(grad_mode).with_graph(graph).with_switch(grad_mode, tuple(regions))
+    state = state.with_around(around)
     for name, value in names.items():
         state = state.with_name(name, value).with_slot(TENSORS[0], f".{name}", value)
     for module, facts in modules.items():
@@ -132,6 +138,7 @@ states = st.builds(
     graphs,
     flags(GradMode),
     st.lists(st.sampled_from(REGIONS), unique=True),
+    arounds,
 )
 
 
@@ -142,6 +149,7 @@ JOINS: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any, Any], Any]]] = {
     "Sensitivity": (flags(Sensitivity), union),
     "ModuleFacts": (module_facts, ModuleFacts.join),
     "TensorFacts": (tensor_facts, TensorFacts.join),
+    "Around": (arounds, Around.join),
     "Node": (nodes, Node.join),
     "Graph": (graphs, Graph.join),
     "State": (states, State.join),
@@ -207,6 +215,14 @@ def test_a_joined_state_allows_every_mode_that_a_path_allows(one: State, other: 
     for module in MODULES:
         assert both.module(module).mode == one.module(module).mode | other.module(module).mode
         assert both.module(module).explicit == (one.module(module).explicit or other.module(module).explicit)
+
+
+@lawful
+@given(one=tensor_facts, other=tensor_facts)
+def test_a_tensor_is_an_inference_tensor_only_where_it_is_one_on_each_path(
+    one: TensorFacts, other: TensorFacts
+) -> None:
+    assert bool(one.join(other).inference) == (bool(one.inference) and bool(other.inference))
 
 
 @lawful

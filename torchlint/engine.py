@@ -118,7 +118,12 @@ def _check(
     flow = project.open(source, skeleton) if project else FileFlow(skeleton, Units(source, skeleton))
     units = flow.units
     aliases = _aliases(rules, skeleton)
-    wanted = [name for name in unit_names(skeleton) if _is_wanted(name, rules, aliases, units, skeleton)]
+    callers = _callers([armed for armed in rules if armed.pattern.search(source.text)], units, skeleton)
+    wanted = [
+        name
+        for name in unit_names(skeleton)
+        if name in callers or _is_wanted(name, rules, aliases, units, skeleton)
+    ]
     findings: list[Finding] = []
     for name in flow.order(wanted):
         heard = [armed.rule() for armed in rules]
@@ -136,6 +141,17 @@ def _aliases(rules: list[_Armed], skeleton: Skeleton) -> re.Pattern[str] | None:
         if name not in target.split(".") and any(armed.pattern.search(target) for armed in rules)
     ]
     return re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b") if names else None
+
+
+def _callers(rules: list[_Armed], units: Units, skeleton: Skeleton) -> set[str]:
+    """The units that call a function whose text triggers a rule that is about what such functions return."""
+    patterns = [armed.pattern for armed in rules if armed.rule.triggers_callers]
+    return {
+        caller
+        for name, definition in skeleton.definitions.items()
+        if any(pattern.search(units.text(name)) for pattern in patterns)
+        for caller in skeleton.call_sites.get(definition.name, ())
+    }
 
 
 def _is_wanted(

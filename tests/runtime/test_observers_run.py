@@ -205,6 +205,20 @@ class TestModes:
         )
         assert (one.site.line, [remark.site.line for remark in one.remarks]) == (6, [5])
 
+    def test_a_parameter_made_of_one_is_seen_and_its_callers_are_named(self) -> None:
+        [one] = seen(
+            """
+            def learned(x):
+                return torch.nn.Parameter(x)
+            with torch.inference_mode():
+                x = torch.ones(2) * 2
+            learned(x)
+            """,
+            Kind.INFERENCE_TENSOR,
+        )
+        assert (one.site.line, [site.line for site in one.callers]) == (4, [7])
+        assert [remark.site.line for remark in one.remarks] == [6]
+
     def test_a_clone_repairs_it(self) -> None:
         program = """
             w = torch.ones(2, requires_grad=True)

@@ -248,6 +248,7 @@ class Applying:
                     summing=True,
                     several=bool(modules),
                     modules=frozenset(modules),
+                    inference=frozenset(replace(origin, site=walk.site(node)) for origin in shape.inference),
                 )
             case PlainShape():
                 return walk.things.scalar(shape.kind)

@@ -14,7 +14,9 @@ from torchlint.flow.arguments import Arguments, bind, described, is_cast_to_inte
 from torchlint.flow.domain import Grad, GradMode
 from torchlint.flow.events import Backward, Computed, Escaped, Region, StaleSave, Trained
 from torchlint.flow.graph import Sites
+from torchlint.flow.inference import NORMAL, Inference, Origins
 from torchlint.flow.regions import leave_regions
+from torchlint.flow.saving import Saving
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import (
     NOTHING,
@@ -22,11 +24,9 @@ from torchlint.flow.things import (
     Module,
     Opaque,
     Plain,
-    Scalar,
     Tensor,
     Thing,
     Value,
-    constant_of,
 )
 from torchlint.flow.views import Views
 from torchlint.flow.walk import Walk, path_of, sorted_things, tensors
@@ -44,6 +44,8 @@ class Autograd:
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
         self.writing = Writing(walk, self)
+        self.inference = Inference(walk)
+        self.saving = Saving(walk, self)
         self._views = Views(walk)
 
     def apply(
@@ -54,7 +56,7 @@ class Autograd:
         bound = bind(op, arguments)
         if is_true(bound.get("inplace")):
             op = find(f"{op.name}_") or op
-        operands = [thing for value in arguments.all() for thing in self._spread(value)]
+        operands = [thing for value in arguments.all() for thing in self.spread(value)]
         if op.result is Result.CUT and op.view is View.SELF:
             return self._cut(bound.get(op.args[0], NOTHING), node, place)
         if op.writes is not None:
@@ -72,10 +74,12 @@ class Autograd:
         out = arguments.keywords.get("out")
         if out is not None and tensors(out):
             self.writing.write(out, node, place or "out")
+            self.inference.written(out, node, place or "out")
             return out
         if op.view is View.SELF and op.args and op.args[0] in bound:
             return bound[op.args[0]]
-        return self._out_of_place(op, bound, operands, arguments, node)
+        result = self._out_of_place(op, bound, operands, arguments, node, method=method)
+        return self.inference.known(result, operands, node, method=method)
 
     def _cut(self, target: Value, node: cst.CSTNode, place: str) -> Value:
         """detach_(): the tensor itself leaves its graph, which torch tells whoever saved it."""
@@ -135,7 +139,7 @@ class Autograd:
     def grad_of(self, value: Value) -> Grad:
         """Whether a value may require grad; containers count as what is in them."""
         grad = Grad(0)
-        for thing in self._spread(value):
+        for thing in self.spread(value):
             grad |= self._walk.now().tensor(thing).grad
         return grad or Grad.NO
 
@@ -155,6 +159,7 @@ class Autograd:
         summing: bool = False,
         modules: frozenset[Module] = frozenset(),
         several: bool = False,
+        inference: Origins = NORMAL,
     ) -> Value:
         """A new tensor made by an operation of these operands; or `several`, in whatever holds them."""
         walk = self._walk
@@ -198,6 +203,7 @@ class Autograd:
             modules.union(*(item.modules for item in carrying)),
             family=frozenset((tensor,)) if family is None else family,
             guessed=guessed,
+            inference=inference,
         )
         if walk.made.get(tensor) == walk.turn:
             new = new.join(state.tensor(tensor))  # one expression, several things: each gives its part
@@ -205,9 +211,9 @@ class Autograd:
         walk.state = state.with_tensor(tensor, new)
         return frozenset((tensor,))
 
-    def leaf(self, node: cst.CSTNode) -> Value:
+    def leaf(self, node: cst.CSTNode, *, inference: Origins = NORMAL) -> Value:
         """A new tensor that is made to require grad."""
-        made = self.result(node, Grad.YES, [])
+        made = self.result(node, Grad.YES, [], inference=inference)
         for thing in made:
             facts = self._walk.now().tensor(thing)
             self._walk.state = self._walk.now().with_tensor(thing, replace(facts, leaf=True))
@@ -216,7 +222,15 @@ class Autograd:
     def part(self, whole: Thing, node: cst.CSTNode, *, summing: bool = True, several: bool = False) -> Value:
         """One of the tensors that a structured result holds: as its whole, in a storage of its own."""
         facts = self._walk.now().tensor(whole)
-        made = self.result(node, facts.grad, [whole], born=facts.born, summing=summing, several=several)
+        made = self.result(
+            node,
+            facts.grad,
+            [whole],
+            born=facts.born,
+            summing=summing,
+            several=several,
+            inference=facts.inference if isinstance(whole, Tensor) and whole.several else NORMAL,
+        )
         if all(module.layer is None for module in facts.modules):  # nobody knows which parts carry the graph
             for thing in made:
                 known = replace(self._walk.now().tensor(thing), guessed=True)
@@ -228,13 +242,6 @@ class Autograd:
         state = self._walk.now()
         facts = [state.tensor(thing) for thing in operands]
         return frozenset().union(*(state.roots(item) for item in facts if item.grad is not Grad.NO))
-
-    def takes_part(self, value: Value) -> bool:
-        """Whether backward surely goes on behind a value: not behind a view that was made ungraded."""
-        facts = [self._walk.now().tensor(thing) for thing in self._spread(value)]
-        return self.grad_of(value) is Grad.YES and not all(
-            item.made is not None and item.made.cut and not item.nodes - {item.made.site} for item in facts
-        )
 
     def joint_grad(self, values: Iterable[Value]) -> Grad:
         """Whether a result of these requires grad: one that surely does is enough, if grad mode is on."""
@@ -254,26 +261,27 @@ class Autograd:
         return joint if mode.surely_on else joint | Grad.NO
 
     def _out_of_place(
-        self, op: Op, bound: dict[str, Value], operands: list[Thing], arguments: Arguments, node: cst.CSTNode
+        self,
+        op: Op,
+        bound: dict[str, Value],
+        operands: list[Thing],
+        arguments: Arguments,
+        node: cst.CSTNode,
+        *,
+        method: bool,
     ) -> Value:
         walk = self._walk
+        first = bound.get(op.args[0], NOTHING) if op.args else NOTHING
+        inference = self.inference.of_result(op, first, operands, node, method=method)
         if op.result is Result.FRESH:
             wanted = arguments.constant("requires_grad") is True
-            fresh = self.leaf(node) if wanted else self.result(node, Grad.NO, [])
-            if op.view is View.UNTRACKED:  # from_numpy
-                memory = frozenset().union(
-                    *(one.memory for value in arguments.all() for one in value if isinstance(one, Scalar))
-                )
-                for thing in fresh:
-                    shared = replace(walk.now().tensor(thing), behind=memory)
-                    walk.state = walk.now().with_tensor(thing, shared)
-            sizes = tuple(constant_of(value) for value in arguments.positional)
-            if sizes and all(isinstance(size, int) for size in sizes):
-                for thing in fresh:
-                    sized = replace(walk.now().tensor(thing), sizes=sizes)
-                    walk.state = walk.now().with_tensor(thing, sized)
+            fresh = (
+                self.leaf(node, inference=inference)
+                if wanted
+                else self.result(node, Grad.NO, [], inference=inference)
+            )
+            self._views.mark_fresh(fresh, op, arguments)
             return fresh
-        first = bound.get(op.args[0], NOTHING) if op.args else NOTHING
         views = tensors(first) if op.view in (View.VIEW, View.MULTI) else []
         if views:  # `x.view_as(y)` takes a shape of y, and nothing of its graph
             operands = views
@@ -300,11 +308,12 @@ class Autograd:
                     family = frozenset().union(*(item.bases for item in facts))
                 # A view of a normal tensor stays normal, also when it is made in a region.
                 born = frozenset().union(*(item.born for item in facts))
-        saved = self.saved(op, bound) if grad is Grad.YES else set()
+        saved = self.saving.of(op, bound) if grad is Grad.YES else set()
         unwatched = frozenset(saved if any(item.unnoticed for item in op.saves) else ())
         if grad is Grad.YES:
-            hidden = self.saved(op, bound, behind=True)
+            hidden = self.saving.of(op, bound, behind=True)
             unwatched, saved = unwatched | hidden, saved | hidden
+            self.saving.tell(op, bound, operands, node)
         saves_result = op.saves_result is Saves.YES
         summing = op.name in _SUMMING
         if op.name in ("mul", "div"):
@@ -312,11 +321,13 @@ class Autograd:
             parts = [
                 value
                 for value in bound.values()
-                if any((path_of(thing) or ("",))[0] != "self" for thing in self._spread(value))
+                if any((path_of(thing) or ("",))[0] != "self" for thing in self.spread(value))
             ]
             summing = len(parts) == 1
         if op.result is Result.MIXED and not views:
-            return self._mixed(op, grad, operands, node, saved=saved, saves_result=saves_result)
+            return self._mixed(
+                op, grad, operands, node, saved=saved, saves_result=saves_result, inference=inference
+            )
         value = self.result(
             node,
             grad,
@@ -328,6 +339,7 @@ class Autograd:
             saves_result=saves_result,
             born=born,
             summing=summing,
+            inference=inference,
         )
         self._views.mark(value, op, views, first, arguments, node)
         if op.view is View.MULTI or op.result is Result.MIXED:
@@ -345,14 +357,20 @@ class Autograd:
         *,
         saved: set[Thing],
         saves_result: bool,
+        inference: Origins,
     ) -> Value:
         walk = self._walk
         several = walk.things.make(Container, (node, "outputs"), "", kind="tuple")
-        plain = self.result(node, Grad.NO, [], role="plain")
+        plain = self.result(node, Grad.NO, [], role="plain", inference=inference)
         if saves_result and grad is Grad.YES and set(op.saved_outputs) - set(op.graph_outputs):
             saved = saved | plain
         carrying = self.result(
-            node, grad, operands, saved=saved, saves_result=saves_result and not op.saved_outputs
+            node,
+            grad,
+            operands,
+            saved=saved,
+            saves_result=saves_result and not op.saved_outputs,
+            inference=inference,
         )
         state = walk.now().with_slot(several, "[*]", carrying if not op.graph_outputs else carrying | plain)
         for number, name in enumerate((".values", ".indices")):
@@ -361,27 +379,7 @@ class Autograd:
         walk.state = state
         return frozenset((several,))
 
-    def saved(self, op: Op, bound: dict[str, Value], *, behind: bool = False) -> set[Thing]:
-        """The storages that the operation surely saves, given that its result requires grad.
-
-        Those `behind` lie in the same memory and have versions of their own.
-        """
-        saved: set[Thing] = set()
-        for item in op.saves:
-            value = bound.get(item.arg)
-            if value is None or item.sometimes:
-                continue
-            if item.when and not any(self.takes_part(bound.get(other, NOTHING)) for other in item.when):
-                continue
-            for thing in self._spread(value):
-                facts = self._walk.now().tensor(thing)
-                saved |= facts.behind if behind else facts.storages
-                path = path_of(thing)
-                if path is not None:
-                    self._walk.records.saves.add(path)
-        return saved
-
-    def _spread(self, value: Value) -> list[Thing]:
+    def spread(self, value: Value) -> list[Thing]:
         """The tensors of a value and of the containers in it."""
         found: list[Thing] = []
         for thing in sorted_things(value):

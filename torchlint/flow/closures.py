@@ -62,7 +62,8 @@ class Closures:
             return NOTHING
         if closure in self._active or len(self._active) >= _DEEPEST:
             return walk.unknown(node)
-        names, grad_mode, regions = walk.now().names, walk.now().grad_mode, walk.now().regions
+        outside = walk.now()
+        names = outside.names
         self._bind(closure, arguments)
         if not walk.rehearsing and not walk.calls:
             known = self._called.get(closure)
@@ -75,20 +76,20 @@ class Closures:
                 rebound = walk.now().names.get(name)
                 if rebound is not None:
                     names = names.set(name, rebound)
-            walk.state = walk.now().with_names(names).with_switch(grad_mode, regions)
+            walk.state = walk.now().with_names(names).under(outside)
         return widen((value,), lambda: walk.opaque((node, "wide")))
 
     def play(self, function: cst.FunctionDef) -> Value:
         """Walk the body of a function of the source where it is called; gives what it returns."""
         results: list[Value] = []
         self._results.append(results)
-        outside = self._walk.now().grad_mode, self._walk.now().regions
+        outside = self._walk.now()
         region = self._switches.decorated(function)
         if region is not None:
             self._switches.cover(region)
         end = self.interpreter.run(function.body.body)
         if region is not None and end is not None:
-            self._walk.state = end.with_switch(*outside)
+            self._walk.state = end.under(outside)
         self._results.pop()
         return NOTHING.union(*results) or self._walk.things.scalar(Plain.NONE)
 
@@ -103,7 +104,7 @@ class Closures:
                     base = end or self._defined[closure]
                     defined = self._defined[closure]
                     names = defined.names.join(base.names, lambda mine, theirs: mine | theirs)
-                    walk.state = base.with_names(names).with_switch(GradMode.CALLER, ())
+                    walk.state = base.with_names(names).under(State.empty(GradMode.CALLER))
                     self._bind(closure, None)
                 else:
                     walk.state = state

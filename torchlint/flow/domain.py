@@ -58,6 +58,15 @@ class Creation(Enum):
     OVERLAP = "overlap"  # written from another view that lies in the same memory in part
 
 
+class Misuse(Enum):
+    """What torch refuses to do with an inference tensor outside inference_mode."""
+
+    SAVED = "saved"  # an operation that is recorded saves it for backward
+    WRITTEN = "written"  # it is written in place, with gradients or without
+    GRADED = "graded"  # it is told to require grad
+    PARAMETER = "parameter"  # a parameter that requires grad is made of it
+
+
 class Sensitivity(Flag):
     """Whether a module computes differently in training mode."""
 

@@ -8,7 +8,7 @@ import libcst as cst
 
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.autograd import Autograd
-from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
+from torchlint.flow.domain import Grad, GradMode, Misuse, Mode, Sensitivity
 from torchlint.flow.events import Escaped
 from torchlint.flow.places import Places
 from torchlint.flow.sequences import Sequences
@@ -194,7 +194,9 @@ class Effects:
         for thing in value:
             if isinstance(thing, Module):
                 found.add(self._calls.running.copy(thing, node))
-            elif isinstance(thing, Opaque):
+            elif isinstance(thing, Opaque) or self._autograd.inference.is_within(
+                self._places.within(frozenset((thing,)))
+            ):  # of an inference tensor the copy may be none
                 found |= self._walk.unknown(node, role="copy")
             else:
                 found.add(thing)
@@ -208,6 +210,8 @@ class Effects:
         if born:
             walk.tell(Escaped(born, walk.site(node), "becomes a parameter"))
         frozen = arguments.constant("requires_grad", 1) is False
+        if arguments.get("requires_grad", 1) is None or arguments.constant("requires_grad", 1) is True:
+            self._autograd.inference.graded(value, node, Misuse.PARAMETER)
         return self._autograd.result(node, Grad.NO, []) if frozen else self._autograd.leaf(node)
 
     def _ungraded(self, name: str, arguments: Arguments, node: cst.Call) -> Value:
@@ -219,7 +223,7 @@ class Effects:
         before = walk.now()
         walk.state = before.with_switch(GradMode.NO_GRAD, before.regions)
         value = self._autograd.apply(operation, arguments, node, method=False)
-        walk.state = walk.now().with_switch(before.grad_mode, before.regions)
+        walk.state = walk.now().under(before)
         return value
 
     def _sum(self, value: Value, node: cst.Call) -> Value:

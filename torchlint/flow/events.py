@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from torchlint.flow.domain import Creation, Grad, GradMode, Idle, Mode, Sensitivity
+from torchlint.flow.domain import Creation, Grad, GradMode, Idle, Misuse, Mode, Sensitivity
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -76,6 +76,18 @@ class Region:
     dotted: str
     bare: str | None
     form: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an inference tensor was made, and in which region of inference_mode.
+
+    One that is `apart` shares its memory by `detach` outside, and may be written itself.
+    """
+
+    site: Site = field(repr=False)
+    region: Region = field(repr=False)
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +211,17 @@ class ViewWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class InferenceTensorUsed:
+    """Where inference_mode is over, a tensor that was made in such a region is used as torch refuses."""
+
+    site: Site
+    place: str
+    misuse: Misuse
+    made: Site
+    region: Region
+
+
+@dataclass(frozen=True, slots=True)
 class Computed:
     """New tensors were computed in these regions."""
 
@@ -249,9 +272,15 @@ Event = (
     | StaleSave
     | LeafWritten
     | ViewWritten
+    | InferenceTensorUsed
     | Computed
     | Escaped
     | UsedOutside
     | Backward
     | LeaveUnit
 )
+
+OF_WRITES = (StaleSave, LeafWritten, ViewWritten)
+"""Told by the exact rounds of a loop."""
+DEPENDING_ON_CALLERS = (*OF_WRITES, InferenceTensorUsed, Trained, Backward, Escaped)
+"""Told of a function that is played where it is called."""

@@ -252,11 +252,11 @@ class Interpreter:
         assert isinstance(node, cst.With)
         walk = self._walk
         assert walk.state is not None
-        outside = walk.state.grad_mode, walk.state.regions
+        outside = walk.state
         entered = self._expressions.enter(node)
 
         def left(state: State) -> State:
-            return entered.left(state.with_switch(*outside))
+            return entered.left(state.under(outside))
 
         raised: list[State] = [walk.now()]
         self._raises.append(raised)
@@ -304,7 +304,7 @@ class Interpreter:
                 self._suite(node.orelse.body)
             ends: list[State | None] = [walk.state]
             # A raise inside a region leaves it as well, and so has no part in the handler.
-            caught = join([state.with_switch(raised[0].grad_mode, raised[0].regions) for state in raised])
+            caught = join([state.under(raised[0]) for state in raised])
             for handler in node.handlers:
                 walk.state = caught
                 if handler.name is not None and isinstance(handler.name.name, cst.Name):

@@ -9,6 +9,7 @@ import libcst as cst
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.domain import Grad, Mode
 from torchlint.flow.graph import Write
+from torchlint.flow.inference import NORMAL
 from torchlint.flow.things import NOTHING, Module, Optimizer, Tensor, Thing, Value
 from torchlint.flow.walk import tensors
 from torchlint.tables import Layer, Saves
@@ -34,12 +35,13 @@ class Layers:
 
     def run(self, layer: Layer, thing: Module, grad: Grad, arguments: Arguments, node: cst.CSTNode) -> Value:
         """A layer runs on its arguments; gives its result."""
-        walk = self._walk
+        walk, inference = self._walk, self._autograd.inference
         children = self._sequence(layer, thing)
         if children and arguments.positional:
             return self._one_by_one(children, arguments.positional[0], node)
         bound = dict(zip(layer.forward, arguments.positional, strict=False)) | arguments.keywords
         operands = [item for value in arguments.all() for item in self._places.within(value)]
+        learns = thing.parameters is True and not self._running.is_frozen(thing)
         saved: set[Thing] = set()
         unwatched = self._statistics(layer, thing, node)
         for item in layer.saves:
@@ -48,6 +50,8 @@ class Layers:
                     facts = walk.now().tensor(operand)
                     saved |= facts.storages
                     unwatched |= facts.behind
+                if grad is Grad.YES and (learns or inference.requires(operands)):
+                    inference.saved(bound.get(item.arg, NOTHING), node)
         saved |= self._state(layer, thing, bound)
         mode = walk.now().module(thing).mode
         first = arguments.positional[0] if arguments.positional else NOTHING
@@ -66,6 +70,10 @@ class Layers:
             saves_result=layer.saves_result is Saves.YES and not layer.saved_outputs,
             several=len(layer.forward) > 1 or bool(layer.saved_outputs),
             modules=frozenset((thing,)) if grad is not Grad.NO else frozenset(),
+            # Without parameters it may give its argument back, as Identity does.
+            inference=inference.here(node)
+            if thing.parameters is not False or inference.of(operands)
+            else NORMAL,
         )
 
     def step(self, optimizer: Optimizer, node: cst.CSTNode) -> None:
@@ -105,7 +113,9 @@ class Layers:
         if "parameters" in item.when and not self._running.is_frozen(thing):
             return True
         when = [name for name in item.when if name != "parameters"]
-        return not item.when or any(self._autograd.takes_part(bound.get(name, NOTHING)) for name in when)
+        return not item.when or any(
+            self._autograd.saving.takes_part(bound.get(name, NOTHING)) for name in when
+        )
 
     def _state(self, layer: Layer, thing: Module, bound: dict[str, Value]) -> set[Thing]:
         """The storages of its own parameters that it saves."""

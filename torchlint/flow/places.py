@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchlint.constructs import Construct
-from torchlint.flow.domain import Grad, Mode
+from torchlint.flow.domain import Grad, Misuse, Mode
 from torchlint.flow.events import Escaped, Logged, Site, UsedOutside
 from torchlint.flow.members import Members
 from torchlint.flow.neighbours import Callee
@@ -246,6 +246,8 @@ class Places:
         known = state.tensor(thing)
         if known.born:
             walk.tell(Escaped(known.born, walk.site(node), "gets requires_grad"))
+        if wanted is True:
+            self._autograd.inference.graded(frozenset((thing,)), node, Misuse.GRADED)
         grad = Grad.YES if wanted is True else Grad.NO if wanted is False else Grad.UNKNOWN
         leaf = grad is Grad.YES and (known.grad is Grad.NO or known.leaf)
         new = TensorFacts(grad, known.storages, born=known.born, leaf=leaf, family=known.family)

@@ -171,7 +171,8 @@ class Running:
             return played
         operands = [item for value in arguments.all() for item in self._places.within(value)]
         modules = frozenset((thing,)) if grad is not Grad.NO else frozenset()
-        return self._autograd.result(node, grad, operands, modules=modules, several=True)
+        inference = self._autograd.inference.here(node)
+        return self._autograd.result(node, grad, operands, modules=modules, several=True, inference=inference)
 
     def _play(self, thing: Module, grad: Grad, arguments: Arguments, node: cst.Call) -> Value | None:
         """Walk the forward of a class of the source; None where that gives no tensor."""

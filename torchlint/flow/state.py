@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from torchlint.flow.domain import Creation, Grad, GradMode, Mode, Sensitivity
-from torchlint.flow.events import Region, Site
+from torchlint.flow.events import Origin, Region, Site
 from torchlint.flow.graph import Graph, Sites, Write
 from torchlint.flow.memory import WHOLE, Window
 from torchlint.flow.persistent import PersistentMap
@@ -67,7 +67,8 @@ class TensorFacts:
     written, `behind` the storages whose memory it shares without their version, `family` the
     tensors that it is a view of; empty where it is none; `window` the part of its storage that
     it shows, `spread` the operation that repeated its elements without copying them, `sizes`
-    where they are literals; `guessed` where it requires grad as a part of something that does.
+    where they are literals; `guessed` where it requires grad as a part of something that does;
+    `inference` where it was made, if it is surely an inference tensor; empty where it may be none.
     """
 
     grad: Grad
@@ -85,6 +86,7 @@ class TensorFacts:
     spread: Site | None = None
     sizes: tuple[object, ...] | None = None
     guessed: bool = False
+    inference: frozenset[Origin] = frozenset()
 
     @property
     def bases(self) -> frozenset[Thing]:
@@ -109,10 +111,33 @@ class TensorFacts:
             self.spread if self.spread is other.spread else None,
             self.sizes if self.sizes == other.sizes else None,
             self.guessed and other.guessed,
+            self.inference | other.inference if self.inference and other.inference else frozenset(),
         )
 
 
 UNSET = ModuleFacts(Mode.CALLER)
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What else holds at one point because of the `with` statements and decorators around it.
+
+    `inferring`: the regions of inference_mode that may be the innermost one; None where there is
+    none, empty where callers have one. `casting`: autocast may be on, which hands many operations
+    copies. `expecting`: what raises here is meant to, as under `pytest.raises`.
+    """
+
+    inferring: frozenset[Region | None] = frozenset((None,))
+    casting: bool = False
+    expecting: bool = False
+
+    def join(self, other: Around) -> Around:
+        """What either may be."""
+        return Around(
+            self.inferring | other.inferring,
+            self.casting or other.casting,
+            self.expecting or other.expecting,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +151,21 @@ class State:
     graph: Graph
     grad_mode: GradMode
     regions: tuple[Region, ...]
+    around: Around = Around()
 
     @classmethod
     def empty(cls, grad_mode: GradMode) -> State:
         """Nothing known but the grad mode."""
+        around = Around(frozenset()) if GradMode.INFERENCE in grad_mode else Around()
         return cls(
-            PersistentMap(), PersistentMap(), PersistentMap(), PersistentMap(), Graph.empty(), grad_mode, ()
+            PersistentMap(),
+            PersistentMap(),
+            PersistentMap(),
+            PersistentMap(),
+            Graph.empty(),
+            grad_mode,
+            (),
+            around,
         )
 
     def with_name(self, name: str, value: Value) -> State:
@@ -168,6 +202,14 @@ class State:
             return self
         return replace(self, grad_mode=grad_mode, regions=regions)
 
+    def with_around(self, around: Around) -> State:
+        """What else the statements around have switched."""
+        return self if self.around == around else replace(self, around=around)
+
+    def under(self, other: State) -> State:
+        """The same under the switches of another point: a block is left, a function returns."""
+        return self.with_switch(other.grad_mode, other.regions).with_around(other.around)
+
     def _with(
         self,
         *,
@@ -186,6 +228,7 @@ class State:
             self.graph if graph is None else graph,
             self.grad_mode,
             self.regions,
+            self.around,
         )
 
     def slots(self, thing: Thing) -> dict[str, Value]:
@@ -269,6 +312,7 @@ class State:
             self.graph.join(other.graph),
             self.grad_mode | other.grad_mode,
             self.regions[:shared],
+            self.around.join(other.around),
         )
 
     def _join_modules(self, other: State) -> PersistentMap[Thing, ModuleFacts]:

@@ -119,7 +119,7 @@ def _shape(thing: Thing, end: State, walk: Walk, *, depth: int) -> Shape:
             facts = end.tensor(thing)
             sources = frozenset(source for item in facts.sources if (source := path_of(item)) is not None)
             modules = frozenset(source for item in facts.modules if (source := path_of(item)) is not None)
-            return TensorShape(facts.grad, sources, modules)
+            return TensorShape(facts.grad, sources, modules, facts.inference)
         case Scalar():
             return PlainShape(thing.kind)
         case Instance(cls=str() as cls):

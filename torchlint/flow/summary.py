@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
+from torchlint.flow.events import Origin
 from torchlint.flow.state import ModuleFacts
 from torchlint.flow.things import Plain
 
@@ -40,11 +41,15 @@ class ModuleShape:
 
 @dataclass(frozen=True, slots=True)
 class TensorShape:
-    """It returns a tensor; where `grad` is unknown, the tensors at `sources` decide."""
+    """It returns a tensor; where `grad` is unknown, the tensors at `sources` decide.
+
+    `inference` where it made an inference tensor, in a region of its own.
+    """
 
     grad: Grad
     sources: frozenset[Path]
     modules: frozenset[Path]
+    inference: frozenset[Origin] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +131,8 @@ def _abroad(shape: Shape) -> Shape:
     match shape:
         case SamePlace(path) if not _travels(path):
             return UnknownShape()
-        case TensorShape(grad, sources, modules):
-            return TensorShape(grad, _travelling(sources), _travelling(modules))
+        case TensorShape():
+            return replace(shape, sources=_travelling(shape.sources), modules=_travelling(shape.modules))
         case ContainerShape(kind, slots):
             return ContainerShape(
                 kind, tuple((slot, tuple(_abroad(one) for one in shapes)) for slot, shapes in slots)

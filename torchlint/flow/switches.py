@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -60,6 +61,11 @@ class Switches:
         if walk.state is None:
             return value
         self._restorers.setdefault(node, []).extend(thing for thing in value if isinstance(thing, Restorer))
+        if isinstance(item, cst.Call):
+            called, around = walk.text(item.func).rpartition(".")[2], walk.now().around
+            casting = around.casting or "autocast" in called
+            expecting = around.expecting or called.startswith(("raises", "assertRaises"))
+            walk.state = walk.now().with_around(replace(around, casting=casting, expecting=expecting))
         switches = [thing for thing in value if isinstance(thing, Switch)]
         bare = [thing for thing in value if isinstance(thing, Dotted)]
         details = [_detail(thing.name) for thing in bare]
@@ -83,7 +89,11 @@ class Switches:
             regions = (*regions, region)
             self._begin(region)
             self._entered.setdefault(node, []).append(region)
-        walk.state = walk.now().with_switch(mode, regions)
+        inferring = frozenset().union(*(_inferring(thing, walk.now().around.inferring) for thing in switches))
+        if len(switches) < len(value):
+            inferring |= walk.now().around.inferring
+        around = replace(walk.now().around, inferring=inferring)
+        walk.state = walk.now().with_switch(mode, regions).with_around(around)
         return value
 
     def on_exit(self, node: cst.With) -> Callable[[State], State]:
@@ -157,6 +167,10 @@ class Switches:
     def cover(self, region: Region) -> None:
         """The whole walk, from here on, lies in a region."""
         walk = self._walk
+        if _is_inference(region):
+            innermost = region if region.mode is GradMode.INFERENCE else None
+            around = replace(walk.now().around, inferring=frozenset((innermost,)))
+            walk.state = walk.now().with_around(around)
         if walk.calls:
             walk.state = walk.now().with_switch(region.mode, walk.now().regions)
             return
@@ -219,6 +233,19 @@ class Switches:
             starred = [name for name in imports.starred(spelled) if effect(name)]
             dotted = starred[0] if starred else None
         return dotted
+
+
+def _is_inference(region: Region) -> bool:
+    return region.dotted == "torch.inference_mode"
+
+
+def _inferring(switch: Switch, before: frozenset[Region | None]) -> frozenset[Region | None]:
+    """The regions of inference_mode that may be the innermost one behind a switch."""
+    region = switch.region
+    if region is None or not _is_inference(region):
+        return before
+    on = frozenset((region,)) if GradMode.INFERENCE in switch.mode else frozenset()
+    return on | frozenset((None,)) if GradMode.ENABLED in switch.mode else on
 
 
 def _mode(detail: str, flag: object, *, given: bool) -> GradMode:

@@ -11,7 +11,7 @@ from torchlint.flow.arguments import Arguments
 from torchlint.flow.domain import Creation
 from torchlint.flow.memory import leaves_spread, part, spreads, stays_spread, turned
 from torchlint.flow.state import Made
-from torchlint.flow.things import Container, Tensor, Thing, Value, constant_of
+from torchlint.flow.things import Container, Scalar, Tensor, Thing, Value, constant_of
 from torchlint.flow.walk import Walk, tensors
 from torchlint.tables import Op, Result, View
 
@@ -41,6 +41,20 @@ class Views:
                 else:
                     sizes.append(constant_of(value))
         return tuple(sizes)
+
+    def mark_fresh(self, value: Value, op: Op, arguments: Arguments) -> None:
+        """Note the memory that a tensor made of an array shares, and the sizes of one made of numbers."""
+        walk = self._walk
+        if op.view is View.UNTRACKED:  # from_numpy
+            memory = frozenset().union(
+                *(one.memory for given in arguments.all() for one in given if isinstance(one, Scalar))
+            )
+            for thing in value:
+                walk.state = walk.now().with_tensor(thing, replace(walk.now().tensor(thing), behind=memory))
+        sizes = tuple(constant_of(given) for given in arguments.positional)
+        if sizes and all(isinstance(size, int) for size in sizes):
+            for thing in value:
+                walk.state = walk.now().with_tensor(thing, replace(walk.now().tensor(thing), sizes=sizes))
 
     def mark(
         self,

@@ -9,18 +9,14 @@ from typing import TYPE_CHECKING
 
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import (
-    Backward,
+    DEPENDING_ON_CALLERS,
+    OF_WRITES,
     EnterRegion,
-    Escaped,
     Event,
     Forward,
-    LeafWritten,
     Read,
     Region,
     Site,
-    StaleSave,
-    Trained,
-    ViewWritten,
 )
 from torchlint.flow.state import UNSET, ModuleFacts, State, TensorFacts
 from torchlint.flow.summary import Path, Run
@@ -92,10 +88,6 @@ class Call:
     site: Site
     node: cst.Call
     bound: dict[str, Value]
-
-
-_OF_WRITES = (StaleSave, LeafWritten, ViewWritten)
-_DEPENDING_ON_CALLERS = (*_OF_WRITES, Trained, Backward, Escaped)
 
 
 class Walk:
@@ -176,10 +168,10 @@ class Walk:
 
         Of what happens in a function that is called, a caller tells only what depends on it.
         """
-        if self.calls and not isinstance(event, _DEPENDING_ON_CALLERS):
+        if self.calls and not isinstance(event, DEPENDING_ON_CALLERS):
             return
         self.records.eventful |= isinstance(event, EnterRegion | Forward | Read)
-        if self.hears_writes is not None and self.hears_writes is not isinstance(event, _OF_WRITES):
+        if self.hears_writes is not None and self.hears_writes is not isinstance(event, OF_WRITES):
             return
         if not self.rehearsing and self._listener is not None:
             self._listener(event)

@@ -216,8 +216,10 @@ class Writing:
         walk = self._walk
         leave_regions(self._walk, operands, node, recorded=True)
         grad = self._autograd.joint_grad([frozenset((thing,)) for thing in operands])
-        saved = self._autograd.saved(op, bound) if grad is Grad.YES else set()
+        saved = self._autograd.saving.of(op, bound) if grad is Grad.YES else set()
         place = place or walk.text(node)
+        if grad is Grad.YES:
+            self._autograd.saving.tell(op, bound, operands, node)
         through_view = _goes_through_view(op, bound, node)
         if grad is not Grad.NO:
             beside = [thing for thing in operands if thing not in target or through_view]
@@ -271,6 +273,7 @@ class Writing:
         written = {storage for facts in aimed for storage in facts.storages}
         bases = {base for facts in aimed for base in facts.bases}
         self.write(target, node, place, tracked=True, recorded=grad is Grad.YES)
+        self._autograd.inference.written(target, node, place)
         if grad is Grad.NO or walk.site(node) in walk.refused:
             return
         site = walk.site(node)

@@ -47,6 +47,7 @@ CLAIMED: dict[str, Kind] = {
     "TL303": Kind.VIEW_WRITTEN,
     "TL304": Kind.SILENT_WRITE,
     "TL401": Kind.INFERENCE_SAFE,
+    "TL402": Kind.INFERENCE_TENSOR,
     "TL403": Kind.IDLE_SWITCH,
 }
 """What a finding of each rule says that torch does there."""

@@ -65,12 +65,13 @@ def watching(
     forwards = Forwards(program)
     switches = IdleSwitches(program)
     saved = SavedTensors(program, carry_on=carry_on, repair=repair)
+    inference = InferenceTensors(program)
     observers: list[Observer] = [
         forwards,
         Reads(program),
         saved,
         GraphsKept(program),
-        InferenceTensors(program),
+        inference,
         GradMode(program),
         Refusals(program),
         regions,
@@ -80,6 +81,7 @@ def watching(
     with ExitStack() as watch:
         watch.enter_context(forwards.installed())
         watch.enter_context(regions.installed())
+        watch.enter_context(inference.installed())
         watch.enter_context(switches.installed())
         if saves:
             watch.enter_context(saved.hooks(called))

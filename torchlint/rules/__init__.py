@@ -10,6 +10,7 @@ from torchlint.rules.tl302_inplace_on_leaf import InplaceOnLeaf
 from torchlint.rules.tl303_inplace_on_multi_view import InplaceOnMultiView
 from torchlint.rules.tl304_write_behind_autograd import WriteBehindAutograd
 from torchlint.rules.tl401_no_grad_for_inference import NoGradForInference
+from torchlint.rules.tl402_inference_tensor_in_autograd import InferenceTensorInAutograd
 from torchlint.rules.tl403_idle_grad_switch import IdleGradSwitch
 
 RULES: tuple[type[Rule], ...] = (
@@ -20,6 +21,7 @@ RULES: tuple[type[Rule], ...] = (
     InplaceOnMultiView,
     WriteBehindAutograd,
     NoGradForInference,
+    InferenceTensorInAutograd,
     IdleGradSwitch,
 )
 

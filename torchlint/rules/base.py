@@ -71,6 +71,9 @@ class Rule:
     name: ClassVar[str]
     group: ClassVar[Group]
     triggers: ClassVar[tuple[str, ...]]
+    triggers_callers: ClassVar[bool] = (
+        False  # units that call a function which holds a trigger are played, too
+    )
     message: ClassVar[str]
     help: ClassVar[str | None] = None
 

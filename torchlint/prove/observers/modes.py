@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
+from torch import nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 from torchlint.prove.observations import Kind, Observation, Remark, Site
+from torchlint.prove.observers import replacing
 from torchlint.prove.observers.calls import Call, Observer, tensors_in
 from torchlint.prove.observers.frames import Program
 
@@ -15,9 +18,8 @@ _REFUSALS = (
     "Inference tensors cannot be saved for backward",
     "Inplace update to inference tensor outside InferenceMode",
     "Setting requires_grad=True on inference tensor outside InferenceMode",
-    "A view was created in inference mode and is being modified inplace in normal mode",
 )
-"""What torch says where an inference tensor may not go."""
+"""What torch says where an inference tensor may not go; views of other tensors are not among them."""
 
 
 class InferenceTensors(Observer):
@@ -35,12 +37,31 @@ class InferenceTensors(Observer):
                     self._made[tensor] = call.site
 
     def failed(self, call: Call, error: Exception) -> None:
+        self._note(call.site, call.tensors, error)
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Watch the making of parameters, which torch does not tell of as a call."""
+        with replacing.replaced(nn.Parameter, "__new__", self._make_parameter):
+            yield
+
+    def _make_parameter(self, original: Callable[..., object], *args: object, **kwargs: object) -> object:
+        try:
+            return original(*args, **kwargs)
+        except RuntimeError as error:
+            site = self.program.here()
+            if site is not None:
+                self._note(site, tensors_in((args, kwargs)), error)
+            raise
+
+    def _note(self, site: Site, tensors: list[torch.Tensor], error: Exception) -> None:
         said = next((words for words in _REFUSALS if words in str(error)), None)
         if said is None:
             return
-        births = {self._made[tensor] for tensor in call.tensors if tensor in self._made}
-        remarks = tuple(Remark(site, "made here, under inference_mode") for site in sorted(births))
-        self._refused[call.site] = Observation(Kind.INFERENCE_TENSOR, call.site, said, remarks)
+        births = {self._made[tensor] for tensor in tensors if tensor in self._made}
+        remarks = tuple(Remark(one, "made here, under inference_mode") for one in sorted(births))
+        callers = self.program.callers()
+        self._refused[site] = Observation(Kind.INFERENCE_TENSOR, site, said, remarks, callers=callers)
 
     def observations(self) -> Iterable[Observation]:
         return self._refused.values()
