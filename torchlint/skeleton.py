@@ -172,6 +172,7 @@ class Skeleton:
     definitions: dict[str, Definition] = field(default_factory=dict)
     classes: dict[str, ClassOutline] = field(default_factory=dict)
     blanked: list[tuple[int, int, int]] = field(default_factory=list)
+    itself: set[str] = field(default_factory=set)  # names of the module level for this very module
 
     @cached_property
     def call_sites(self) -> dict[str, list[str]]:
@@ -250,6 +251,10 @@ def _collect(body: list[ast.stmt], skeleton: Skeleton) -> None:
             case ast.ClassDef():
                 _collect_class(node, skeleton)
                 _blank(node, skeleton)
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Subscript() as value) if (
+                ast.unparse(value) == "sys.modules[__name__]"
+            ):
+                skeleton.itself.add(name)
             case _:
                 for name in ("body", "orelse", "finalbody"):
                     _collect(getattr(node, name, []), skeleton)

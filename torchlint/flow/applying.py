@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torchlint.flow.places import Places
     from torchlint.flow.playing import Playing
     from torchlint.flow.running import Running
-    from torchlint.flow.walk import Walk
+    from torchlint.flow.walk import Followed, Walk
     from torchlint.skeleton import Definition
 
 
@@ -69,6 +69,23 @@ class Applying:
 
     def call(self, callee: Callee, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
         """A function in sight is called."""
+        value = self._call(callee, arguments, node, discarded=discarded)
+        followed = self._walk.followed
+        if followed is not None and followed.callee == (callee.home, callee.definition.qualname):
+            self._mark(followed, value)
+        return value
+
+    def _mark(self, followed: Followed, value: Value) -> None:
+        """What a followed function returns counts as born in the region."""
+        walk = self._walk
+        followed.met = True
+        if followed.region not in walk.known_regions:
+            walk.known_regions.append(followed.region)
+        for thing in self._places.within(value) if walk.state is not None else ():
+            facts = walk.now().tensor(thing)
+            walk.state = walk.now().with_tensor(thing, replace(facts, born=facts.born | {followed.region}))
+
+    def _call(self, callee: Callee, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
         walk, definition = self._walk, callee.definition
         summary = walk.file.summary_of(callee)
         bound = bind_parameters(definition, arguments)

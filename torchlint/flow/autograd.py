@@ -12,7 +12,7 @@ import libcst as cst
 
 from torchlint.flow.arguments import Arguments, bind, described, is_cast_to_integers, is_true
 from torchlint.flow.domain import Grad, GradMode
-from torchlint.flow.events import Backward, Computed, Escaped, Region, StaleSave, Trained
+from torchlint.flow.events import Backward, Computed, Escaped, Region, StaleSave, Touched, Trained
 from torchlint.flow.graph import Sites
 from torchlint.flow.inference import NORMAL, Inference, Origins
 from torchlint.flow.regions import leave_regions
@@ -57,6 +57,8 @@ class Autograd:
         if is_true(bound.get("inplace")):
             op = find(f"{op.name}_") or op
         operands = [thing for value in arguments.all() for thing in self.spread(value)]
+        if op.view is not View.NEVER and self._walk.now().regions:
+            self._walk.tell(Touched(self._walk.now().born))
         if op.result is Result.CUT and op.view is View.SELF:
             return self._cut(bound.get(op.args[0], NOTHING), node, place)
         if op.writes is not None:

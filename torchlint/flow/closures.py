@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.domain import GradMode
-from torchlint.flow.events import Escaped, Logged
+from torchlint.flow.events import RETURNED, Escaped, Logged, Region
+from torchlint.flow.fates import stays_in_sight
 from torchlint.flow.state import State
 from torchlint.flow.things import NOTHING, Closure, Plain, Thing, Value, widen
 from torchlint.flow.walk import Call, path_of
@@ -129,11 +130,16 @@ class Closures:
             walk.tell(Logged(walk.site(node), reads))
         for thing in self._places.within(value):
             born = walk.now().tensor(thing).born
-            if born:
-                walk.tell(Escaped(born, walk.site(node), "is returned"))
+            if born and not walk.file.is_hook(walk.unit.definition):
+                walk.tell(Escaped(born, walk.site(node), RETURNED, self._stays))
             self._autograd.reach(thing, certain=False)
         if not self._results:
             walk.records.returned |= value
+
+    def _stays(self, region: Region) -> bool:
+        """Whether what the unit returns is harmless in the hands of all its callers."""
+        walk = self._walk
+        return not self._results and stays_in_sight(walk.file, walk.unit.name, region)
 
     def _run(self, closure: Closure) -> Value:
         walk = self._walk

@@ -229,16 +229,28 @@ class Computed:
     site: Site
 
 
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A tensor was written, or a view of one made, in these regions."""
+
+    regions: frozenset[Region]
+
+
 REACHES_AUTOGRAD = "reaches autograd"
+RETURNED = "is returned"
 
 
 @dataclass(frozen=True, slots=True)
 class Escaped:
-    """A tensor born in these regions went where inference tensors may not go, or out of sight."""
+    """A tensor born in these regions went where inference tensors may not go, or out of sight.
+
+    Of one that is returned, `stays` tells, when asked, whether all callers in sight keep it from that.
+    """
 
     regions: frozenset[Region]
     site: Site
     how: str
+    stays: Callable[[Region], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +286,7 @@ Event = (
     | ViewWritten
     | InferenceTensorUsed
     | Computed
+    | Touched
     | Escaped
     | UsedOutside
     | Backward

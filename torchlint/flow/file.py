@@ -14,7 +14,7 @@ from torchlint.flow.autograd import Autograd
 from torchlint.flow.calls import Calls
 from torchlint.flow.classes import Classes
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
-from torchlint.flow.events import Event, LeaveRegion, LeaveUnit
+from torchlint.flow.events import Event, LeaveRegion, LeaveUnit, Region
 from torchlint.flow.interpreter import Interpreter
 from torchlint.flow.neighbours import Alone, Callee, Neighbours
 from torchlint.flow.places import Places
@@ -24,7 +24,7 @@ from torchlint.flow.summarizing import summary_of
 from torchlint.flow.summary import UNKNOWN_SUMMARY, Context, ModuleShape, Path, Summary, abroad, settles
 from torchlint.flow.things import Instance, Module, Opaque, Thing
 from torchlint.flow.values import Values
-from torchlint.flow.walk import Evidence, Records, Walk
+from torchlint.flow.walk import Evidence, Followed, Records, Walk
 from torchlint.names import ImportMap
 from torchlint.skeleton import Definition, Skeleton
 from torchlint.tables.effects import says
@@ -59,6 +59,7 @@ class FileFlow:
     ) -> None:
         self.skeleton = skeleton
         self.path = path
+        self.package = package
         self.neighbours = neighbours or Alone()
         self.imports = ImportMap(skeleton, package)
         self.classes = Classes(self)
@@ -77,6 +78,17 @@ class FileFlow:
         """Whether the name of the file says that what it holds is there for training."""
         stem = self.path.replace("\\", "/").rpartition("/")[2].removesuffix(".py")
         return "training" in says("function", stem)
+
+    def is_hook(self, definition: Definition | None) -> bool:
+        """Whether a trainer out of sight calls a method in its evaluations, and takes metrics from it."""
+        if definition is None or definition.owner is None or "hook" not in says("function", definition.name):
+            return False
+        return self.classes.is_opaque(self.classes.own(definition.owner))
+
+    @property
+    def is_packaged(self) -> bool:
+        """Whether the file belongs to a package that others may import; False for scripts."""
+        return bool(self.package) or not self.path
 
     def summary(self, qualname: str) -> Summary:
         """The summary of a function; of one that is being read just now, and so calls itself: unknown."""
@@ -147,8 +159,15 @@ class FileFlow:
             visit(qualname)
         return [name for name in ordered if every or name in asked or self._records[name].eventful]
 
-    def play(self, qualname: str, listener: Listener, probe: Probe | None = None) -> None:
-        """Walk a unit aloud; `probe` is asked after each of its statements."""
+    def play(
+        self,
+        qualname: str,
+        listener: Listener,
+        probe: Probe | None = None,
+        *,
+        followed: Followed | None = None,
+    ) -> None:
+        """Walk a unit aloud; `probe` is asked after each statement, results of `followed` are marked."""
         self.summary(qualname)
         self._hear_from_others(qualname)
         definition = self.skeleton.definitions.get(qualname)
@@ -157,8 +176,15 @@ class FileFlow:
         if definition is None:
             grad_mode = GradMode.ENABLED
         walk = Walk(self, self.units.unit(qualname), self._evidence[qualname], grad_mode, listener)
+        walk.followed = followed
         self._walk(walk, definition, self._entry_facts(qualname, definition, context), probe)
         walk.tell(LeaveUnit())
+
+    def follow(self, qualname: str, listener: Listener, callee: tuple[FileFlow, str], region: Region) -> bool:
+        """Walk a unit as if what a function gives it were born in a region; whether it calls the function."""
+        followed = Followed(callee, region)
+        self.play(qualname, listener, followed=followed)
+        return followed.met
 
     def visit(self, qualname: str, depth: int) -> None:
         """Play a unit for what it sets up for those that it calls, after its own callers."""

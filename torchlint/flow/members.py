@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from torchlint.constructs import Construct
+from torchlint.constructs import Construct, Named
 from torchlint.flow.domain import Grad
 from torchlint.flow.state import TensorFacts
-from torchlint.flow.things import Instance, Module, Opaque, Optimizer, Tensor, Thing, Value
+from torchlint.flow.things import Container, Instance, Module, Opaque, Optimizer, Tensor, Thing, Value
 from torchlint.flow.walk import path_of
 from torchlint.names import canonical
 from torchlint.tables.effects import effect
@@ -155,6 +155,29 @@ class Members:
             walk.state = walk.now().with_slots(thing, children)
         return thing
 
+    def _held_object(self, values: list[tuple[Classes, object]]) -> str | None:
+        """The class of the objects that an attribute holds, where all that is assigned are new ones of it."""
+        classes = {
+            home.find(value.callee) if isinstance(value, Construct) else None
+            for home, value in values
+            if value is not None
+        }
+        (cls,) = classes if len(classes) == 1 else (None,)
+        return cls if cls is not None and not self._walk.file.classes.is_module(cls) else None
+
+    def _held_by_default(self, values: list[tuple[Classes, object]]) -> str | None:
+        """The class of the objects that a defaultdict makes, where the attribute is nothing but one."""
+        if len(values) != 1:
+            return None
+        ((home, value),) = values
+        if not isinstance(value, Construct) or not value.arguments:
+            return None
+        (made, *_) = value.arguments
+        if home.imports.resolve(value.callee) != "collections.defaultdict" or not isinstance(made, Named):
+            return None
+        cls = home.find(made.name)
+        return cls if cls is not None and not self._walk.file.classes.is_module(cls) else None
+
     def _declared(self, parent: Thing, owner: str, name: str, key: object, place: str) -> Thing | None:
         """The attribute as the class of this source declares it."""
         walk = self._walk
@@ -174,6 +197,16 @@ class Members:
                 if False in (*value.arguments[1:2], dict(value.keywords).get("requires_grad")):
                     return walk.opaque(key, place, parent)
                 return walk.things.make(Tensor, key, place, leaf=True, holder=parent)
+        held = self._held_object(values)
+        if held is not None:
+            return walk.things.make(Instance, key, place, held, cls=held)
+        held = self._held_by_default(values)
+        if held is not None:
+            mapping = walk.things.make(Container, key, place, kind="dict")
+            if walk.now().heap.get(mapping) is None:
+                element = walk.things.make(Instance, (key, "[*]"), f"{place}[*]", held, cls=held)
+                walk.state = walk.now().with_slot(mapping, "[*]", frozenset((element,)))
+            return mapping
         if any(name in kin.outline.buffers for kin in classes.lineage(owner)):
             buffer = walk.things.make(Tensor, key, place, holder=parent)
             if walk.now().tensors.get(buffer) is None:

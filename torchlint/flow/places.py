@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 _BUILTINS = frozenset(dir(builtins))
 _CONSTANTS = {"True": True, "False": False}
 
+_ITSELF = "<this module>"  # what sys.modules[__name__] holds
+
 
 class Places:
     """The places of one walk."""
@@ -70,6 +72,8 @@ class Places:
         dotted = file.imports.resolve(name)
         if dotted is not None:
             return self._dotted(name, dotted)
+        if name in file.skeleton.itself:
+            return self._dotted(name, _ITSELF)
         if name in file.skeleton.definitions:
             return self._function(Callee(file, file.skeleton.definitions[name]))
         if name in file.skeleton.classes:
@@ -89,10 +93,12 @@ class Places:
 
     def found(self, dotted: str) -> Thing | None:
         """The function or class of another file of the project that a dotted name stands for."""
-        found = self._walk.file.neighbours.find(dotted)
-        if found is None:
-            return None
-        home, name = found
+        home, _, name = self._walk.file, *dotted.rpartition(".")[1:]
+        if dotted != f"{_ITSELF}.{name}":
+            found = home.neighbours.find(dotted)
+            if found is None:
+                return None
+            home, name = found
         value = NOTHING
         if name in home.skeleton.definitions:
             value = self._function(Callee(home, home.skeleton.definitions[name]))

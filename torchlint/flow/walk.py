@@ -90,6 +90,15 @@ class Call:
     bound: dict[str, Value]
 
 
+@dataclass(slots=True)
+class Followed:
+    """A function whose results are watched in a caller: they count as born in a region."""
+
+    callee: tuple[FileFlow, str]
+    region: Region
+    met: bool = False  # whether it was called
+
+
 class Walk:
     """What every part of the engine shares while one unit is walked."""
 
@@ -125,6 +134,7 @@ class Walk:
         self.probe: Callable[[cst.CSTNode], None] | None = None  # asked after each statement that is told
         self.calls: list[Call] = []  # functions of the source that are being played where they are called
         self.label = ""
+        self.followed: Followed | None = None
         self._sites: dict[object, Site] = {}
         self._texts: dict[cst.CSTNode, str] = {}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.domain import Creation, Grad, GradMode
-from torchlint.flow.events import Escaped, LeafWritten, Site, ViewWritten
+from torchlint.flow.events import Escaped, LeafWritten, Site, Touched, ViewWritten
 from torchlint.flow.graph import NO_WRITES, Sites, Write
 from torchlint.flow.instead import instead
 from torchlint.flow.memory import leaves_spread, overlap, part
@@ -48,6 +48,8 @@ class Writing:
         walk = self._walk
         site = walk.site(node)
         walk.records.eventful = True
+        if walk.now().regions:
+            walk.tell(Touched(walk.now().born))
         certain = len(target) == 1
         for thing in tensors(target):
             state = walk.now()
