@@ -15,6 +15,7 @@ from torchlint.flow.domain import Grad, GradMode
 from torchlint.flow.events import Backward, Computed, Escaped, Region, StaleSave, Trained
 from torchlint.flow.graph import Sites
 from torchlint.flow.regions import leave_regions
+from torchlint.flow.resuming import step
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import (
     NOTHING,
@@ -112,7 +113,7 @@ class Autograd:
                 walk.state = state.with_graph(state.graph.free(roots))
         if walk.now().regions:
             walk.tell(Escaped(walk.now().born, site, "is trained on inside"))
-        walk.tell(Backward(site))
+        walk.tell(Backward(site, step(walk, value)))
 
     def reach(self, thing: Thing, *, certain: bool) -> None:
         """Tell each stale save that backward from a tensor reaches, or may reach later."""
@@ -198,6 +199,7 @@ class Autograd:
             modules.union(*(item.modules for item in carrying)),
             family=frozenset((tensor,)) if family is None else family,
             guessed=guessed,
+            forwards=frozenset().union(*(item.forwards for item in carrying)),
         )
         if walk.made.get(tensor) == walk.turn:
             new = new.join(state.tensor(tensor))  # one expression, several things: each gives its part

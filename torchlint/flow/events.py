@@ -116,6 +116,36 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
+class Evaled:
+    """A call of eval(), in its own unit; `call` is the call in sight that led to it, None where it stands there.
+
+    It is `chosen` where the same condition chooses between it and a call of train().
+    """
+
+    site: Site
+    call: Site | None
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Graphed:
+    """A module ran in evaluation mode, on some path at least, and its result may carry a graph.
+
+    `evaled` are the eval() calls that may have set the mode; `resumes` where backward had run through the
+    module before them, in training mode; `used` are the places where it ran since.
+    """
+
+    site: Site
+    module: Module
+    place: str
+    mode: Mode
+    evaled: tuple[Evaled, ...]
+    resumes: bool
+    used: frozenset[Site]
+    sensitivity: Sensitivity
+
+
+@dataclass(frozen=True, slots=True)
 class Trained:
     """A module, or a result of it, takes part in training in this unit."""
 
@@ -210,9 +240,10 @@ class UsedOutside:
 
 @dataclass(frozen=True, slots=True)
 class Backward:
-    """Gradients were computed."""
+    """Gradients were computed of what came out of these `forwards`, as far as that is known."""
 
     site: Site
+    forwards: frozenset[Site]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +255,7 @@ Event = (
     EnterRegion
     | LeaveRegion
     | Forward
+    | Graphed
     | Trained
     | Read
     | Logged

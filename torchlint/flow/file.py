@@ -7,6 +7,7 @@ its summary. Then it is played once, after its callers, so that what they set up
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchlint.flow.autograd import Autograd
@@ -15,6 +16,7 @@ from torchlint.flow.classes import Classes
 from torchlint.flow.domain import Grad, GradMode, Sensitivity
 from torchlint.flow.events import Event, LeaveRegion, LeaveUnit
 from torchlint.flow.interpreter import Interpreter
+from torchlint.flow.pauses import NO_PAUSE
 from torchlint.flow.places import Places
 from torchlint.flow.state import ModuleFacts, State, TensorFacts
 from torchlint.flow.summary import (
@@ -261,7 +263,7 @@ class FileFlow:
                 for facts in (left, built.facts if isinstance(built, ModuleShape) else None):
                     if facts is not None and settles(facts):
                         rest = facts if rest is None else rest.join(facts)
-        return rest
+        return replace(rest, pause=NO_PAUSE) if rest is not None else None  # in which order, nobody knows
 
     def _set_up(self, walk: Walk, places: Places, path: Path, facts: ModuleFacts) -> None:
         head, *slots = path
@@ -299,6 +301,7 @@ def _summary_of(definition: Definition, walk: Walk) -> Summary:
         records.updates,
         _modes(records.yielded) if records.yielded is not None and _is_context(definition) else None,
         records.enables,
+        frozenset(records.steps),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow import resuming
 from torchlint.flow.arguments import bind_parameters, described
 from torchlint.flow.classes import Made, make
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
@@ -120,7 +121,9 @@ class Running:
         """train(was_training): the mode that was read earlier."""
         walk = self._walk
         walk.set_mode(thing, facts.mode, walk.site(node))
-        walk.state = walk.now().with_module(thing, replace(facts, frozen=walk.now().module(thing).frozen))
+        now = walk.now().module(thing)
+        walk.state = walk.now().with_module(thing, replace(facts, frozen=now.frozen, stepped=now.stepped))
+        resuming.spread(walk, thing, facts.pause)
 
     def freeze(self, thing: Module, *, frozen: bool) -> None:
         """requires_grad_(False) on a module, and so on all that it holds."""
@@ -152,7 +155,23 @@ class Running:
                 walk.tell(Escaped(state.born, walk.site(node), "is run for what it does besides"))
             if thing.cls is not None and walk.file.classes.fills_itself(thing.cls):
                 walk.tell(Escaped(state.born, walk.site(node), "is stored by the module"))
-        return self.outcome(thing, arguments, node)
+        value = self.outcome(thing, arguments, node)
+        if learns:
+            self.graphed(thing, facts, value, node, place)
+        return value
+
+    def graphed(
+        self, thing: Module, facts: ModuleFacts, value: Value, node: cst.Call, place: str
+    ) -> None:
+        """A module has given a value that may carry its graph."""
+        walk = self._walk
+        if walk.state is None or not resuming.mark(walk, thing, self._places.within(value), node):
+            return
+        if Mode.EVAL in facts.mode:
+            walk.tell(resuming.graphed(walk, thing, facts, node, place))
+        elif Mode.CALLER in facts.mode and walk.evidence.trains and "eval" in walk.file.skeleton.call_sites:
+            # Whether training goes on in evaluation mode here, the callers know.
+            walk.records.asks_grad_mode = walk.records.eventful = True
 
     def outcome(self, thing: Module, arguments: Arguments, node: cst.CSTNode) -> Value:
         """What a module returns, with what it saves and writes."""
@@ -197,6 +216,7 @@ class Running:
         walk = self._walk
         state = walk.now()
         by_flag = bool(state.regions) and state.regions[-1].mode is state.grad_mode
+        resuming.use(walk, thing, node)
         path = path_of(thing)
         if path is not None:
             if not (state.grad_mode.surely_off or by_flag):

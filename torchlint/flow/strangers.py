@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow import resuming
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.domain import Grad, Mode
 from torchlint.flow.events import Computed, Escaped, Logged
@@ -57,6 +58,8 @@ class Strangers:
         operands = [*handed, *tensors(receiver)]
         if "log" not in words:
             self._hand_over(arguments, handed, node, discarded=discarded)
+        for thing in (*receiver, *(thing for value in arguments.all() for thing in value)):
+            resuming.use(walk, thing, node)
         given_modules = any(isinstance(thing, Module) for value in arguments.all() for thing in value)
         if walk.now().regions and not discarded and (handed or given_modules):
             walk.tell(Computed(walk.now().born, walk.site(node)))
@@ -102,6 +105,10 @@ class Strangers:
             born=known.born,
             sources=known.sources,
             modules=modules.union(*(item.modules for item in facts)),
+            forwards=frozenset().union(*(item.forwards for item in facts)),
         )
         walk.state = walk.now().with_tensor(thing, new)
+        for item in receiver:
+            if isinstance(item, Module) and item.parameters is not False:
+                self._calls.running.graphed(item, state.module(item), value, node, item.place)
         return value

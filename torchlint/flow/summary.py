@@ -96,6 +96,7 @@ class Summary:
     updates: bool = False
     yielded: tuple[tuple[Path, ModuleFacts], ...] | None = None  # modes at the yield of a context manager
     enables: bool = False  # gradients are switched on inside
+    steps: frozenset[Path] = frozenset()  # modules of the caller that backward runs through
 
 
 UNKNOWN_SUMMARY = Summary()

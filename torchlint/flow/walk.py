@@ -14,6 +14,7 @@ from torchlint.flow.events import (
     Escaped,
     Event,
     Forward,
+    Graphed,
     LeafWritten,
     Read,
     Region,
@@ -68,6 +69,7 @@ class Records:
         self.yielded: State | None = None
         self.enables = False
         self.updates = False  # tensors that live on are written
+        self.steps: set[Path] = set()  # modules that backward runs through
         self.trained: set[str] = set()  # last names of the modules that backward runs through
         self.asks_grad_mode = False  # something would be said if the caller leaves gradients on
 
@@ -95,7 +97,7 @@ class Call:
 
 
 _OF_WRITES = (StaleSave, LeafWritten, ViewWritten)
-_DEPENDING_ON_CALLERS = (*_OF_WRITES, Trained, Backward, Escaped)
+_DEPENDING_ON_CALLERS = (*_OF_WRITES, Graphed, Trained, Backward, Escaped)
 
 
 class Walk:
@@ -134,6 +136,8 @@ class Walk:
         self.calls: list[Call] = []  # functions of the source that are being played where they are called
         self.label = ""
         self._sites: dict[object, Site] = {}
+        self.reached: dict[object, Site] = {}  # eval() calls of functions that are not played
+        self.ran_at: dict[Site, set[Module]] = {}  # modules that ran with gradients
         self._texts: dict[cst.CSTNode, str] = {}
 
     @contextmanager
@@ -178,7 +182,7 @@ class Walk:
         """
         if self.calls and not isinstance(event, _DEPENDING_ON_CALLERS):
             return
-        self.records.eventful |= isinstance(event, EnterRegion | Forward | Read)
+        self.records.eventful |= isinstance(event, EnterRegion | Forward | Graphed | Read)
         if self.hears_writes is not None and self.hears_writes is not isinstance(event, _OF_WRITES):
             return
         if not self.rehearsing and self._listener is not None:
@@ -327,11 +331,8 @@ class Walk:
 
     def set_mode(self, module: Module, mode: Mode, site: Site | None) -> None:
         """A module, and with it everything that it holds, goes into a mode."""
-        trains = Mode.TRAIN in mode
         for part in self.parts(module):
-            facts = self.now().module(part)
-            new = replace(facts, mode=mode, trained_at=site if trains else None, explicit=trains)
-            self.state = self.now().with_module(part, new)
+            self.state = self.now().with_module(part, self.now().module(part).switched(mode, site))
 
     def holds(self, module: Module, other: Thing) -> bool:
         """Whether a module is another one, or holds it."""

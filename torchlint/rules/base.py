@@ -64,13 +64,15 @@ class Finding:
 class Rule:
     """One rule over one unit; subclasses add `visit_<Event>` and `leave_<Event>` methods.
 
-    An instance lives for one unit, so what it gathers in attributes is forgotten at the next.
+    An instance lives for one unit, so what it gathers in attributes is forgotten at the next. A source
+    in which nothing of `requires` stands is none of its business, whatever triggers it holds.
     """
 
     code: ClassVar[str]
     name: ClassVar[str]
     group: ClassVar[Group]
     triggers: ClassVar[tuple[str, ...]]
+    requires: ClassVar[tuple[str, ...]] = ()
     message: ClassVar[str]
     help: ClassVar[str | None] = None
 
