@@ -20,9 +20,7 @@ def _choices(tree: cst.Module) -> frozenset[cst.CSTNode]:
     finder = _Finder(tree)
     tree.visit(finder)
     return frozenset(
-        call
-        for call, asked in finder.evals
-        if any(theirs & asked for train, theirs in finder.trains)
+        call for call, asked in finder.evals if any(theirs & asked for train, theirs in finder.trains)
     )
 
 

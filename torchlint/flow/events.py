@@ -117,7 +117,7 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class Evaled:
-    """A call of eval(), in its own unit; `call` is the call in sight that led to it, None where it stands there.
+    """A call of eval(), in its own unit; `call` is the call in sight that led to it, None if none did.
 
     It is `chosen` where the same condition chooses between it and a call of train().
     """

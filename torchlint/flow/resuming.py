@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from torchlint.flow.walk import Walk
 
 
-
 def use(walk: Walk, thing: Thing, node: cst.CSTNode) -> None:
     """A module runs, or is handed to somebody who may run it."""
     if not isinstance(thing, Module):

@@ -160,18 +160,17 @@ class Running:
             self.graphed(thing, facts, value, node, place)
         return value
 
-    def graphed(
-        self, thing: Module, facts: ModuleFacts, value: Value, node: cst.Call, place: str
-    ) -> None:
+    def graphed(self, thing: Module, facts: ModuleFacts, value: Value, node: cst.Call, place: str) -> None:
         """A module has given a value that may carry its graph."""
         walk = self._walk
         if walk.state is None or not resuming.mark(walk, thing, self._places.within(value), node):
             return
         if Mode.EVAL in facts.mode:
             walk.tell(resuming.graphed(walk, thing, facts, node, place))
-        elif Mode.CALLER in facts.mode and walk.evidence.trains and "eval" in walk.file.skeleton.call_sites:
-            # Whether training goes on in evaluation mode here, the callers know.
-            walk.records.asks_grad_mode = walk.records.eventful = True
+        elif walk.evidence.trains and "eval" in walk.file.skeleton.call_sites:
+            # Whether it goes on in evaluation mode, the next round of a loop shows, or the callers know.
+            walk.records.eventful = True
+            walk.records.asks_grad_mode |= Mode.CALLER in facts.mode
 
     def outcome(self, thing: Module, arguments: Arguments, node: cst.CSTNode) -> Value:
         """What a module returns, with what it saves and writes."""

@@ -26,8 +26,6 @@ class _Life:
     """An optimizer has stepped after it ran in training mode."""
     evaled: list[Site] = field(default_factory=list)
     """The eval() calls since it was in training mode last, if it was trained before them."""
-    ran: Site | None = None
-    """Where it ran with gradients since the last step of its parameters."""
 
 
 @dataclass(slots=True)
@@ -47,6 +45,8 @@ class Evaluations(Observer):
     def __init__(self, program: Program) -> None:
         super().__init__(program)
         self._lives: WeakKeyDictionary[nn.Module, _Life] = WeakKeyDictionary()
+        self._ran: WeakKeyDictionary[nn.Module, Site] = WeakKeyDictionary()
+        """Where modules ran with gradients since the last step of their parameters."""
         self._depth = 0
         self._switching = False
         self._resumed: dict[Site, Observation] = {}
@@ -111,9 +111,8 @@ class Evaluations(Observer):
             self._depth -= 1
         if frame is not None:
             site = self.program.site(frame)
-            self._lives.setdefault(module, _Life()).ran = site
-            plain = not any(tensor.requires_grad for tensor in tensors_in((args, kwargs)))
-            if plain and not module.training and any(one.requires_grad for one in module.parameters()):
+            self._ran[module] = site
+            if not module.training and _learns(module, (args, kwargs)):
                 graph = _Graph(type(module).__name__, site, frame.f_code, self.program.callers())
                 self._watch(graph, result)
         return result
@@ -132,17 +131,25 @@ class Evaluations(Observer):
         stepped = {
             id(one) for group in optimizer.param_groups for one in group["params"] if one.grad is not None
         }
-        for module, life in list(self._lives.items()):
-            if life.ran is None or not any(id(one) in stepped for one in module.parameters()):
+        for module, ran in list(self._ran.items()):
+            if not any(id(one) in stepped for one in module.parameters()):
                 continue
+            del self._ran[module]
+            life = self._lives.setdefault(module, _Life())
             if module.training:
                 life.trained = True
-            elif _mode_matters(module):
+            elif life.evaled and _mode_matters(module):
                 for site in life.evaled:
                     text = f"{type(module).__name__} is trained on in the evaluation mode that this sets"
-                    remark = Remark(life.ran, "it runs here for a training step")
+                    remark = Remark(ran, "it runs here for a training step")
                     self._resumed.setdefault(site, Observation(Kind.EVAL_LEFT, site, text, (remark,)))
-            life.ran = None
+
+
+def _learns(module: nn.Module, given: object) -> bool:
+    """Whether its parameters alone make a graph, and nobody asks for the gradient of its input."""
+    if any(tensor.requires_grad for tensor in tensors_in(given)):
+        return False
+    return any(one.requires_grad for one in module.parameters())
 
 
 def _mode_matters(module: nn.Module) -> bool:
@@ -157,13 +164,13 @@ def _differs(module: nn.Module) -> bool:
         case nn.modules.instancenorm._InstanceNorm():
             return bool(module.track_running_stats)
         case nn.modules.dropout._DropoutNd():
-            return module.p > 0
+            return bool(module.p > 0)
         case nn.RNNBase():
-            return module.dropout > 0 and module.num_layers > 1
+            return bool(module.dropout > 0 and module.num_layers > 1)
         case nn.MultiheadAttention():
-            return module.dropout > 0
+            return bool(module.dropout > 0)
         case nn.RReLU():
-            return module.lower != module.upper
+            return bool(module.lower != module.upper)
     is_of_torch = type(module).__module__.split(".")[0] == "torch"
     code = getattr(type(module).forward, "__code__", None)
     return not is_of_torch and code is not None and "training" in code.co_names
