@@ -76,6 +76,8 @@ class Applying:
             self._tell_callee(definition, summary, bound)
         handed = [thing for value in arguments.all() for thing in self._places.within(value)]
         leave_regions(self._walk, handed, node, recorded=True)
+        if summary.builds_graphs and GradMode.CALLER in walk.now().grad_mode:
+            walk.records.builds_graphs = walk.records.asks_grad_mode = True
         self._run(summary, bound, node)
         after = self._after(summary, bound)
         self._tell(summary, bound, node)

@@ -1,4 +1,4 @@
-"""Modes that a condition chooses: which eval() calls stand against a train() of the same function."""
+"""What only the shape of a function says: eval() calls that stand against a train(), and handlers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,37 @@ def is_choice(tree: cst.Module, node: cst.CSTNode) -> bool:
     The rest of such a function mostly asks the same question again, which no joined state shows.
     """
     return node in _choices(tree)
+
+
+def is_handler(tree: cst.Module, node: cst.CSTNode) -> bool:
+    """Whether a node stands where an exception is handled."""
+    return node in _handled(tree)
+
+
+@lru_cache(maxsize=16)
+def _handled(tree: cst.Module) -> frozenset[cst.CSTNode]:
+    finder = _Handlers()
+    tree.visit(finder)
+    return frozenset(finder.calls)
+
+
+class _Handlers(cst.CSTVisitor):
+    """Finds the calls in the handlers of exceptions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[cst.CSTNode] = []
+        self._depth = 0
+
+    def visit_ExceptHandler(self, node: cst.ExceptHandler) -> None:
+        self._depth += 1
+
+    def leave_ExceptHandler(self, original_node: cst.ExceptHandler) -> None:
+        self._depth -= 1
+
+    def visit_Call(self, node: cst.Call) -> None:
+        if self._depth:
+            self.calls.append(node)
 
 
 @lru_cache(maxsize=16)

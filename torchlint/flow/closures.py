@@ -8,6 +8,7 @@ import libcst as cst
 
 from torchlint.flow.domain import GradMode
 from torchlint.flow.events import Escaped, Logged
+from torchlint.flow.leaving import leave, says_evaluation
 from torchlint.flow.state import State
 from torchlint.flow.things import NOTHING, Closure, Plain, Thing, Value, widen
 from torchlint.flow.walk import Call, path_of
@@ -121,6 +122,7 @@ class Closures:
         reads = self._places.reads_within(value)
         if reads:
             walk.tell(Logged(walk.site(node), reads))
+        leave(walk, self._places.within(value), node, evaluates=says_evaluation(walk, self.names))
         for thing in self._places.within(value):
             born = walk.now().tensor(thing).born
             if born:

@@ -132,7 +132,9 @@ class Graphed:
     """A module ran in evaluation mode, on some path at least, and its result may carry a graph.
 
     `evaled` are the eval() calls that may have set the mode; `resumes` where backward had run through the
-    module before them, in training mode; `used` are the places where it ran since.
+    module before them, in training mode; `used` are the places where it ran since; `alone` where it is
+    plain that its parameters alone make the graph, in a forward that is no try with made-up input, and
+    `wants` where an operand was made to require grad.
     """
 
     site: Site
@@ -143,6 +145,17 @@ class Graphed:
     resumes: bool
     used: frozenset[Site]
     sensitivity: Sensitivity
+    grad_mode: GradMode
+    alone: bool
+    wants: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GraphLeft:
+    """What came out of these `forwards` leaves the function with its graph, or goes to who may need that."""
+
+    site: Site
+    forwards: frozenset[Site]
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +269,7 @@ Event = (
     | LeaveRegion
     | Forward
     | Graphed
+    | GraphLeft
     | Trained
     | Read
     | Logged

@@ -102,6 +102,11 @@ class FileFlow:
         cls = module.cls if self.classes.outline(module.cls) is not None else None
         evidence.classes[key] = cls if evidence.classes.get(key, cls) == cls else None
 
+    def mentions(self, owner: str, word: str) -> bool:
+        """Whether a word stands in a method of a class of this source."""
+        methods = [method for outline in self.classes.lineage(owner) for method in outline.methods.values()]
+        return any(word in self._units.text(method.qualname) for method in methods)
+
     def trains(self, name: str) -> bool:
         """Whether any unit of this source runs backward through a module of this name."""
         for qualname in unit_names(self.skeleton):
@@ -302,6 +307,7 @@ def _summary_of(definition: Definition, walk: Walk) -> Summary:
         _modes(records.yielded) if records.yielded is not None and _is_context(definition) else None,
         records.enables,
         frozenset(records.steps),
+        records.builds_graphs,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from torchlint.flow.domain import Grad, Mode
 from torchlint.flow.events import Escaped, Logged, Site, UsedOutside
+from torchlint.flow.leaving import leave
 from torchlint.flow.members import Members
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import (
@@ -193,12 +194,19 @@ class Places:
         known = walk.now().slots(container).get(slot, NOTHING)
         walk.state = walk.now().with_slot(container, slot, known | value if slot == "[*]" else value)
 
-    def keep(self, where: Value, value: Value, node: cst.CSTNode, *, anyway: bool = False) -> None:
-        """A value is stored where it outlives the walk: in an attribute, a stranger, a caller's list."""
+    def keep(
+        self, where: Value, value: Value, node: cst.CSTNode, *, anyway: bool = False, lent: bool = False
+    ) -> None:
+        """A value is stored where it outlives the walk: in an attribute, a stranger, a caller's list.
+
+        It is only `lent` to what measures it.
+        """
         walk = self._walk
         if not where and not anyway:
             return
         born: frozenset[object] = frozenset()
+        if not lent:
+            leave(walk, self.within(value), node)
         for thing in self.within(value):
             born |= walk.now().tensor(thing).born
             path = path_of(thing)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchlint.flow.choices import is_choice
-from torchlint.flow.domain import Grad, Mode, Sensitivity
+from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Evaled, Graphed, Site
+from torchlint.flow.leaving import grad_mode, is_alone
 from torchlint.flow.pauses import Pause
 from torchlint.flow.things import Module, Thing, Value
 from torchlint.flow.walk import path_of, tensors
@@ -101,8 +102,18 @@ def mark(walk: Walk, module: Module, made: Iterable[Thing], node: cst.CSTNode) -
     return carries
 
 
-def graphed(walk: Walk, thing: Module, facts: ModuleFacts, node: cst.CSTNode, place: str) -> Graphed:
+def graphed(
+    walk: Walk,
+    thing: Module,
+    facts: ModuleFacts,
+    node: cst.CSTNode,
+    place: str,
+    operands: list[Thing] | None,
+) -> Graphed:
     """A module ran in evaluation mode, with gradients."""
+    mode = grad_mode(walk)
+    if facts.mode is Mode.EVAL and mode is GradMode.CALLER:
+        walk.records.builds_graphs = walk.records.asks_grad_mode = True
     pause = facts.pause
     evaled = tuple(
         Evaled(
@@ -122,4 +133,7 @@ def graphed(walk: Walk, thing: Module, facts: ModuleFacts, node: cst.CSTNode, pl
         pause.resumes,
         pause.used,
         facts.sensitivity if unknown else thing.sensitivity,
+        mode,
+        is_alone(walk, thing, operands, node),
+        any(walk.now().tensor(item).leaf for item in operands or ()),
     )

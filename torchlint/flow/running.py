@@ -13,6 +13,7 @@ from torchlint.flow.classes import Made, make
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Computed, Escaped, Forward
 from torchlint.flow.layers import Layers
+from torchlint.flow.leaving import says_evaluation
 from torchlint.flow.regions import leave_regions
 from torchlint.flow.state import ModuleFacts
 from torchlint.flow.things import NOTHING, Container, Module, Opaque, Thing, Value
@@ -140,8 +141,12 @@ class Running:
         *,
         certain: bool = True,
         discarded: bool = False,
+        grades: bool = True,
     ) -> Value:
-        """A module runs; not `certain` when it is one of several that may stand there."""
+        """A module runs; not `certain` when it is one of several that may stand there.
+
+        It `grades` unless it is known to switch gradients off by itself.
+        """
         walk = self._walk
         state = walk.now()
         facts = state.module(thing)
@@ -157,16 +162,24 @@ class Running:
                 walk.tell(Escaped(state.born, walk.site(node), "is stored by the module"))
         value = self.outcome(thing, arguments, node)
         if learns:
-            self.graphed(thing, facts, value, node, place)
+            self.graphed(thing, facts, value, node, place, operands if grades else None)
         return value
 
-    def graphed(self, thing: Module, facts: ModuleFacts, value: Value, node: cst.Call, place: str) -> None:
-        """A module has given a value that may carry its graph."""
+    def graphed(
+        self,
+        thing: Module,
+        facts: ModuleFacts,
+        value: Value,
+        node: cst.Call,
+        place: str,
+        operands: list[Thing] | None = None,
+    ) -> None:
+        """A module has given a value that may carry its graph; `operands` of a plain forward."""
         walk = self._walk
         if walk.state is None or not resuming.mark(walk, thing, self._places.within(value), node):
             return
         if Mode.EVAL in facts.mode:
-            walk.tell(resuming.graphed(walk, thing, facts, node, place))
+            walk.tell(resuming.graphed(walk, thing, facts, node, place, operands))
         elif walk.evidence.trains and "eval" in walk.file.skeleton.call_sites:
             # Whether it goes on in evaluation mode, the next round of a loop shows, or the callers know.
             walk.records.eventful = True
@@ -242,12 +255,7 @@ class Running:
 
     def evaluates(self) -> bool:
         """Whether the function being walked says evaluation by its name."""
-        owner, _, name = self._walk.unit.name.rpartition(".")
-        if owner and self._walk.file.classes.is_opaque(owner):
-            return False  # a base out of sight calls it, and knows the mode
-        names = self._closures.names or [name]
-        words = says("function", names[-1])
-        return "evaluation" in words and "training" not in words
+        return says_evaluation(self._walk, self._closures.names)
 
     def _grad(self, thing: Module, arguments: Arguments) -> Grad:
         mode = self._walk.now().grad_mode

@@ -14,6 +14,7 @@ from torchlint.flow import resuming
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.domain import Grad, Mode
 from torchlint.flow.events import Computed, Escaped, Logged
+from torchlint.flow.leaving import leave
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import NOTHING, Closure, Module, Thing, Value
 from torchlint.flow.walk import tensors
@@ -56,6 +57,8 @@ class Strangers:
                         walk.set_mode(thing, Mode.UNKNOWN, None)
         handed = [thing for value in arguments.all() for thing in self._places.within(value)]
         operands = [*handed, *tensors(receiver)]
+        if "gradient" in words:
+            leave(walk, operands, node)
         if "log" not in words:
             self._hand_over(arguments, handed, node, discarded=discarded)
         for thing in (*receiver, *(thing for value in arguments.all() for thing in value)):
@@ -82,7 +85,7 @@ class Strangers:
             if outside:
                 walk.tell(Escaped(outside, walk.site(node), "is handed to a stranger"))
         if discarded:
-            self._places.keep(NOTHING, NOTHING.union(*arguments.all()), node, anyway=True)
+            self._places.keep(NOTHING, NOTHING.union(*arguments.all()), node, anyway=True, lent=True)
 
     def _returned_by_stranger(
         self, name: str, operands: list[Thing], receiver: Value, node: cst.Call

@@ -15,6 +15,7 @@ from torchlint.flow.events import (
     Event,
     Forward,
     Graphed,
+    GraphLeft,
     LeafWritten,
     Read,
     Region,
@@ -71,6 +72,7 @@ class Records:
         self.updates = False  # tensors that live on are written
         self.steps: set[Path] = set()  # modules that backward runs through
         self.trained: set[str] = set()  # last names of the modules that backward runs through
+        self.builds_graphs = False  # in evaluation mode, if the caller leaves gradients on
         self.asks_grad_mode = False  # something would be said if the caller leaves gradients on
 
     def run(self, path: Path, facts: ModuleFacts) -> None:
@@ -97,7 +99,7 @@ class Call:
 
 
 _OF_WRITES = (StaleSave, LeafWritten, ViewWritten)
-_DEPENDING_ON_CALLERS = (*_OF_WRITES, Graphed, Trained, Backward, Escaped)
+_DEPENDING_ON_CALLERS = (*_OF_WRITES, Graphed, GraphLeft, Trained, Backward, Escaped)
 
 
 class Walk:
@@ -325,9 +327,8 @@ class Walk:
     def grads_are_on(self) -> bool:
         """Whether gradients are on for sure: switched on here, or shown by what the unit does."""
         mode = self.now().grad_mode
-        if mode is GradMode.ENABLED:
-            return True
-        return mode.surely_on and (self.evidence.trains or self.begins_graded)
+        shown = self.evidence.trains or self.begins_graded
+        return mode is GradMode.ENABLED or (mode.surely_on and shown)
 
     def set_mode(self, module: Module, mode: Mode, site: Site | None) -> None:
         """A module, and with it everything that it holds, goes into a mode."""

@@ -44,6 +44,7 @@ class Kind(Enum):
 CLAIMED: dict[str, Kind] = {
     "TL101": Kind.TRAINING_FORWARD,
     "TL102": Kind.EVAL_LEFT,
+    "TL103": Kind.GRAPH_UNUSED,
     "TL201": Kind.GRAD_READ,
     "TL301": Kind.STALE_SAVE,
     "TL302": Kind.LEAF_WRITTEN,
