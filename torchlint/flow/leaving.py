@@ -83,13 +83,18 @@ def _may_be_frozen(walk: Walk, module: Module) -> bool:
 
 
 def _is_made_up(tensor: Tensor) -> bool:
-    """Whether a tensor comes straight from a factory such as torch.zeros."""
+    """Whether a tensor comes from a factory such as torch.zeros, in one expression."""
     key = tensor.key
     while isinstance(key, tuple):
         key = key[0]
-    while isinstance(key, cst.Call) and isinstance(key.func, cst.Attribute):
-        known = op(key.func.attr.value)
-        if known is not None and known.result is Result.FRESH:
-            return True
-        key = key.func.value
-    return False
+    while True:
+        match key:
+            case cst.BinaryOperation(left=inner):
+                key = inner
+            case cst.Call(func=cst.Attribute(value=inner, attr=cst.Name(name))):
+                known = op(name)
+                if known is not None and known.result is Result.FRESH:
+                    return True
+                key = inner
+            case _:
+                return False
