@@ -53,7 +53,7 @@ def grad_mode(walk: Walk) -> GradMode:
 
 def is_alone(walk: Walk, module: Module, operands: Iterable[Thing] | None, node: cst.CSTNode) -> bool:
     """Whether a forward is surely one of parameters that learn, on input that was given to the program."""
-    if operands is None or _may_be_frozen(walk, module) or _is_inside(walk):
+    if operands is None or _may_be_frozen(walk, module) or _is_inside(walk) or _is_inherited(walk, module):
         return False
     if is_handler(walk.played.tree, node):
         return False  # what is tried first may have been without gradients, which some forwards need
@@ -62,11 +62,20 @@ def is_alone(walk: Walk, module: Module, operands: Iterable[Thing] | None, node:
 
 
 def _is_inside(walk: Walk) -> bool:
-    """Whether this is the forward of a module, whose callers decide about gradients."""
+    """Whether this is the forward or constructor of a module, whose callers decide about gradients."""
     definition = walk.unit.definition
-    if definition is None or definition.owner is None or definition.name != "forward":
+    if definition is None or definition.owner is None or definition.name not in ("forward", "__init__"):
         return False
     return walk.file.classes.is_module(definition.owner)
+
+
+def _is_inherited(walk: Walk, module: Module) -> bool:
+    """Whether it may be no part of its holder, but a method that a base out of sight declares."""
+    holder = module.parent.cls if isinstance(module.parent, Module) else None
+    classes = walk.file.classes
+    if holder is None or classes.outline(holder) is None or module.place.endswith("]"):
+        return False
+    return not classes.attribute(holder, module.place.rpartition(".")[2])
 
 
 def _may_be_frozen(walk: Walk, module: Module) -> bool:
