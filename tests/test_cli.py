@@ -339,15 +339,17 @@ class TestRule:
     def test_the_list(self, tmp_path: Path) -> None:
         done = run("rule", cwd=tmp_path)
         assert done.status == 0
-        assert [line.split()[:2] for line in done.out.splitlines()][:2] == [
+        assert [line.split()[:2] for line in done.out.splitlines()][:4] == [
             ["TL101", "missing-eval"],
+            ["TL102", "eval-not-restored"],
+            ["TL103", "graph-in-evaluation"],
             ["TL201", "item-without-detach"],
         ]
 
     def test_an_unknown_one(self, tmp_path: Path) -> None:
-        done = run("rule", "TL102", cwd=tmp_path)
+        done = run("rule", "TL104", cwd=tmp_path)
         assert (done.status, done.out) == (2, "")
-        assert done.err == "error: unknown rule 'TL102'; did you mean 'TL101'?\n"
+        assert done.err == "error: unknown rule 'TL104'; did you mean 'TL103'?\n"
 
 
 def test_version(tmp_path: Path) -> None:

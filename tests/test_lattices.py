@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Origin, Region, Site
 from torchlint.flow.graph import Graph, Node, Write
+from torchlint.flow.pauses import Pause
 from torchlint.flow.persistent import PersistentMap
 from torchlint.flow.state import Around, ModuleFacts, State, TensorFacts, join
 from torchlint.flow.things import Module, Tensor, Thing
@@ -56,7 +57,16 @@ def some(*items: Any) -> st.SearchStrategy[frozenset[Any]]:
     return st.frozensets(st.sampled_from(items), max_size=3)
 
 
-module_facts = st.builds(ModuleFacts, flags(Mode), st.none(), st.booleans(), st.booleans())
+pauses = st.builds(Pause, some(*SITES), some(*SITES), st.booleans())
+module_facts = st.builds(
+    ModuleFacts,
+    flags(Mode),
+    st.none(),
+    st.booleans(),
+    st.booleans(),
+    stepped=st.booleans(),
+    pause=pauses,
+)
 tensor_facts = st.builds(
     TensorFacts,
     flags(Grad),
@@ -67,6 +77,7 @@ tensor_facts = st.builds(
     some(*TENSORS),
     some(*MODULES),
     inference=some(*ORIGINS),
+    forwards=some(*SITES),
 )
 arounds = st.builds(Around, some(None, *REGIONS), st.booleans(), st.booleans())
 nodes = st.builds(Node, some(*SITES), some(*TENSORS))
@@ -147,6 +158,7 @@ JOINS: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any, Any], Any]]] = {
     "Grad": (flags(Grad), union),
     "GradMode": (flags(GradMode), union),
     "Sensitivity": (flags(Sensitivity), union),
+    "Pause": (pauses, Pause.join),
     "ModuleFacts": (module_facts, ModuleFacts.join),
     "TensorFacts": (tensor_facts, TensorFacts.join),
     "Around": (arounds, Around.join),

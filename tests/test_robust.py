@@ -231,6 +231,7 @@ def test_extreme_sources_are_answered(text: str) -> None:
     assert "TL002" not in {one.code for one in found}, own_failures(found)
 
 
+@pytest.mark.limit(120)  # all fixtures, and there are more of them with each rule
 def test_answers_are_the_same_twice_and_survive_pickling() -> None:
     for text in FIXTURE_TEXTS:
         first = torchlint.check(text, filename="x.py", config=EVERY_RULE)
@@ -239,6 +240,7 @@ def test_answers_are_the_same_twice_and_survive_pickling() -> None:
         assert first == sorted(first, key=Diagnostic.sort_key)
 
 
+@pytest.mark.limit(120)  # all fixtures, and there are more of them with each rule
 def test_answers_do_not_hang_on_the_hash_seed() -> None:
     command = [
         sys.executable,

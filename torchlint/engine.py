@@ -71,10 +71,11 @@ def beliefs(source: Source, lines: Mapping[int, Sequence[str]]) -> dict[tuple[in
 
 
 class _Armed(NamedTuple):
-    """A rule that is on, with its triggers as one pattern and its methods by event."""
+    """A rule that is on, with its triggers and what it requires as patterns, and its methods by event."""
 
     rule: type[Rule]
     pattern: re.Pattern[str]
+    required: re.Pattern[str]
     methods: tuple[tuple[str, str], ...]
 
 
@@ -88,7 +89,10 @@ def _enabled(config: Config) -> list[_Armed]:
 def _armed() -> tuple[_Armed, ...]:
     from torchlint.rules import RULES
 
-    return tuple(_Armed(rule, re.compile("|".join(rule.triggers)), _methods(rule)) for rule in RULES)
+    return tuple(
+        _Armed(rule, re.compile("|".join(rule.triggers)), re.compile("|".join(rule.requires)), _methods(rule))
+        for rule in RULES
+    )
 
 
 def _methods(rule: type[Rule]) -> tuple[tuple[str, str], ...]:
@@ -109,6 +113,7 @@ def _check(
     from torchlint.skeleton import outline
 
     skeleton = outline(source, tree)
+    rules = [rule for rule in rules if rule.required.search(source.text)]
     if not any(rule.pattern.search(source.text) for rule in rules):
         return []
     # LibCST costs 200 ms to import: only a file that passed the triggers pays.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow import resuming
 from torchlint.flow.arguments import bind_parameters
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Computed, Escaped
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
     from torchlint.flow.neighbours import Callee
     from torchlint.flow.places import Places
     from torchlint.flow.playing import Playing
+    from torchlint.flow.records import Followed
     from torchlint.flow.running import Running
-    from torchlint.flow.walk import Followed, Walk
+    from torchlint.flow.walk import Walk
     from torchlint.skeleton import Definition
 
 
@@ -93,6 +95,8 @@ class Applying:
             self._tell_callee(callee, summary, bound)
         handed = [thing for value in arguments.all() for thing in self._places.within(value)]
         leave_regions(self._walk, handed, node, recorded=True)
+        if summary.builds_graphs and GradMode.CALLER in walk.now().grad_mode:
+            walk.records.builds_graphs = walk.records.asks_grad_mode = True
         self._run(summary, bound, node)
         after = self._after(summary, bound)
         self._tell(summary, bound, node)
@@ -148,6 +152,9 @@ class Applying:
                     continue
                 facts = self._combine(run.facts, walk.now().module(thing))
                 self._running.ran(thing, facts, node, thing.place or walk.text(node.func))
+        for path in sorted(summary.asks):
+            for thing in self._resolve(path, bound):
+                resuming.use(walk, thing, node)
 
     def _after(self, summary: Summary, bound: dict[str, Value]) -> tuple[tuple[Thing, ModuleFacts], ...]:
         """The modes that a context manager leaves behind: what it sets, else those of before."""
@@ -170,10 +177,15 @@ class Applying:
             for thing in self._resolve(path, bound):
                 walk.believe_module(thing)
                 if isinstance(thing, Module):
-                    new = self._combine(facts, walk.now().module(thing))
+                    new = self._combine(resuming.reached(walk, facts, node), walk.now().module(thing))
                     walk.set_mode(thing, new.mode, new.trained_at)
                     kept = replace(new, frozen=facts.frozen or walk.now().module(thing).frozen)
                     walk.state = walk.now().with_module(thing, kept)
+                    resuming.spread(walk, thing, new.pause)
+        for path in sorted(summary.steps):
+            for thing in self._resolve(path, bound):
+                if isinstance(thing, Module):
+                    resuming.train(walk, thing)
         for path, shape in summary.stored:
             for holder in self._resolve(path[:-1], bound):
                 value = self._shape(shape, _Made(bound, node), ".".join(path))
@@ -216,11 +228,12 @@ class Applying:
 
     def _combine(self, callee: ModuleFacts, ours: ModuleFacts) -> ModuleFacts:
         """What the callee knows, with our knowledge where it depends on the caller."""
+        pause = callee.pause.resumed() if ours.stepped else callee.pause
         if Mode.CALLER not in callee.mode:
-            return callee
+            return replace(callee, pause=pause, stepped=callee.stepped or ours.stepped)
         mode = (callee.mode & ~Mode.CALLER) | ours.mode
-        site = callee.trained_at or ours.trained_at
-        return replace(ours, mode=mode, trained_at=site, explicit=callee.explicit or ours.explicit)
+        site, explicit = callee.trained_at or ours.trained_at, callee.explicit or ours.explicit
+        return replace(ours, mode=mode, trained_at=site, explicit=explicit, pause=pause.join(ours.pause))
 
     def _shape(self, shape: Shape, made: _Made, role: str) -> Value:
         walk, bound, node = self._walk, made.bound, made.node
@@ -256,7 +269,7 @@ class Applying:
                     grad = Grad.NO
                 elif grad is Grad.UNKNOWN and operands:
                     grad = self._autograd.joint_grad([frozenset((thing,)) for thing in operands])
-                return self._autograd.result(
+                value = self._autograd.result(
                     node,
                     grad,
                     operands,
@@ -267,6 +280,9 @@ class Applying:
                     modules=frozenset(modules),
                     inference=frozenset(replace(origin, site=walk.site(node)) for origin in shape.inference),
                 )
+                for module in modules:
+                    self._running.graphed(module, walk.now().module(module), value, node, module.place)
+                return value
             case PlainShape():
                 return walk.things.scalar(shape.kind)
             case InstanceShape():

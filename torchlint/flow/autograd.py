@@ -16,6 +16,7 @@ from torchlint.flow.events import Backward, Computed, Escaped, Region, StaleSave
 from torchlint.flow.graph import Sites
 from torchlint.flow.inference import NORMAL, Inference, Origins
 from torchlint.flow.regions import leave_regions
+from torchlint.flow.resuming import step
 from torchlint.flow.saving import Saving
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import (
@@ -118,7 +119,7 @@ class Autograd:
                 walk.state = state.with_graph(state.graph.free(roots))
         if walk.now().regions:
             walk.tell(Escaped(walk.now().born, site, "is trained on inside"))
-        walk.tell(Backward(site))
+        walk.tell(Backward(site, step(walk, value)))
 
     def reach(self, thing: Thing, *, certain: bool) -> None:
         """Tell each stale save that backward from a tensor reaches, or may reach later."""
@@ -206,6 +207,7 @@ class Autograd:
             family=frozenset((tensor,)) if family is None else family,
             guessed=guessed,
             inference=inference,
+            forwards=frozenset().union(*(item.forwards for item in carrying)),
         )
         if walk.made.get(tensor) == walk.turn:
             new = new.join(state.tensor(tensor))  # one expression, several things: each gives its part

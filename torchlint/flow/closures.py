@@ -9,9 +9,11 @@ import libcst as cst
 from torchlint.flow.domain import GradMode
 from torchlint.flow.events import RETURNED, Escaped, Logged, Region
 from torchlint.flow.fates import stays_in_sight
+from torchlint.flow.leaving import leave, says_evaluation
+from torchlint.flow.records import Call
 from torchlint.flow.state import State
 from torchlint.flow.things import NOTHING, Closure, Plain, Thing, Value, widen
-from torchlint.flow.walk import Call, path_of
+from torchlint.flow.walk import path_of
 
 if TYPE_CHECKING:
     from torchlint.flow.arguments import Arguments
@@ -128,6 +130,7 @@ class Closures:
         reads = self._places.reads_within(value)
         if reads:
             walk.tell(Logged(walk.site(node), reads))
+        leave(walk, self._places.within(value), node, evaluates=says_evaluation(walk, self.names))
         for thing in self._places.within(value):
             born = walk.now().tensor(thing).born
             if born and not walk.file.is_hook(walk.unit.definition):

@@ -142,7 +142,7 @@ class Effects:
                     self._places.put(thing, "[*]", self._values.element(whole, node))
                     return frozenset((thing,))
                 if discarded and isinstance(thing, Opaque):
-                    self._places.keep(frozenset((thing,)), whole, node)
+                    self._places.keep(frozenset((thing,)), whole, node, lent=True)
                 return walk.unknown(node)
             case "append":
                 self._append(thing, name, whole, node)

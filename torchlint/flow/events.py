@@ -146,6 +146,49 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
+class Evaled:
+    """A call of eval(), in its own unit; `call` is the call in sight that led to it, None if none did.
+
+    It is `chosen` where the same condition chooses between it and a call of train().
+    """
+
+    site: Site
+    call: Site | None
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Graphed:
+    """A module ran in evaluation mode, on some path at least, and its result may carry a graph.
+
+    `evaled` are the eval() calls that may have set the mode; `resumes` where backward had run through the
+    module before them, in training mode; `used` are the places where it ran since; `alone` where it is
+    plain that its parameters alone make the graph, in a forward that is no try with made-up input, and
+    `wants` where an operand was made to require grad.
+    """
+
+    site: Site
+    module: Module
+    place: str
+    mode: Mode
+    evaled: tuple[Evaled, ...]
+    resumes: bool
+    used: frozenset[Site]
+    sensitivity: Sensitivity
+    grad_mode: GradMode
+    alone: bool
+    wants: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GraphLeft:
+    """What came out of these `forwards` leaves the function with its graph, or goes to who may need that."""
+
+    site: Site
+    forwards: frozenset[Site]
+
+
+@dataclass(frozen=True, slots=True)
 class Trained:
     """A module, or a result of it, takes part in training in this unit."""
 
@@ -263,9 +306,10 @@ class UsedOutside:
 
 @dataclass(frozen=True, slots=True)
 class Backward:
-    """Gradients were computed."""
+    """Gradients were computed of what came out of these `forwards`, as far as that is known."""
 
     site: Site
+    forwards: frozenset[Site]
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +322,8 @@ Event = (
     | LeaveRegion
     | IdleSwitch
     | Forward
+    | Graphed
+    | GraphLeft
     | Trained
     | Read
     | Logged
@@ -295,5 +341,5 @@ Event = (
 
 OF_WRITES = (StaleSave, LeafWritten, ViewWritten)
 """Told by the exact rounds of a loop."""
-DEPENDING_ON_CALLERS = (*OF_WRITES, InferenceTensorUsed, Trained, Backward, Escaped)
+DEPENDING_ON_CALLERS = (*OF_WRITES, Graphed, GraphLeft, InferenceTensorUsed, Trained, Backward, Escaped)
 """Told of a function that is played where it is called."""

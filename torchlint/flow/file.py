@@ -7,6 +7,7 @@ its summary. Then it is played once, after its callers, so that what they set up
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,14 +18,16 @@ from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Event, LeaveRegion, LeaveUnit, Region
 from torchlint.flow.interpreter import Interpreter
 from torchlint.flow.neighbours import Alone, Callee, Neighbours
+from torchlint.flow.pauses import NO_PAUSE
 from torchlint.flow.places import Places
+from torchlint.flow.records import Evidence, Followed, Records
 from torchlint.flow.running import is_module_like
 from torchlint.flow.state import ModuleFacts, TensorFacts
 from torchlint.flow.summarizing import summary_of
 from torchlint.flow.summary import UNKNOWN_SUMMARY, Context, ModuleShape, Path, Summary, abroad, settles
 from torchlint.flow.things import Instance, Module, Opaque, Thing
 from torchlint.flow.values import Values
-from torchlint.flow.walk import Evidence, Followed, Records, Walk
+from torchlint.flow.walk import Walk
 from torchlint.names import ImportMap
 from torchlint.skeleton import Definition, Skeleton
 from torchlint.tables.effects import says
@@ -125,6 +128,14 @@ class FileFlow:
         evidence.modules.add(key)
         cls = module.cls if self.classes.outline(module.cls) is not None else None
         evidence.classes[key] = cls if evidence.classes.get(key, cls) == cls else None
+
+    def mentions(self, owner: str, word: str) -> bool:
+        """Whether a word stands in a method of a class of this source."""
+        return any(
+            word in kin.classes.home.units.text(method.qualname)
+            for kin in self.classes.lineage(self.classes.own(owner))
+            for method in kin.outline.methods.values()
+        )
 
     def trains(self, name: str) -> bool:
         """Whether any unit of this source runs backward through a module of this name."""
@@ -337,7 +348,7 @@ class FileFlow:
                 for facts in (left, built.facts if isinstance(built, ModuleShape) else None):
                     if facts is not None and settles(facts):
                         rest = facts if rest is None else rest.join(facts)
-        return rest
+        return replace(rest, pause=NO_PAUSE) if rest is not None else None  # in which order, nobody knows
 
     def _set_up(self, walk: Walk, places: Places, path: Path, facts: ModuleFacts) -> None:
         head, *slots = path

@@ -82,7 +82,8 @@ class Methods:
                 )
             case "forward":
                 self_call = walk.text(node.func).removesuffix(".forward").removesuffix(".generate")
-                return self._calls.running.forward(thing, arguments, node, self_call)
+                grades = known.detail != "ungraded"
+                return self._calls.running.forward(thing, arguments, node, self_call, grades=grades)
             case "load":
                 self._calls.running.layers.load(thing, node)
             case "keeps":

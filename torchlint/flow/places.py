@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from torchlint.constructs import Construct
 from torchlint.flow.domain import Grad, Misuse, Mode
 from torchlint.flow.events import Escaped, Logged, Site, UsedOutside
+from torchlint.flow.leaving import leave
 from torchlint.flow.members import Members
 from torchlint.flow.neighbours import Callee
 from torchlint.flow.state import TensorFacts
@@ -217,12 +218,19 @@ class Places:
         known = walk.now().slots(container).get(slot, NOTHING)
         walk.state = walk.now().with_slot(container, slot, known | value if slot == "[*]" else value)
 
-    def keep(self, where: Value, value: Value, node: cst.CSTNode, *, anyway: bool = False) -> None:
-        """A value is stored where it outlives the walk: in an attribute, a stranger, a caller's list."""
+    def keep(
+        self, where: Value, value: Value, node: cst.CSTNode, *, anyway: bool = False, lent: bool = False
+    ) -> None:
+        """A value is stored where it outlives the walk: in an attribute, a stranger, a caller's list.
+
+        It is only `lent` to what measures it.
+        """
         walk = self._walk
         if not where and not anyway:
             return
         born: frozenset[object] = frozenset()
+        if not lent:
+            leave(walk, self.within(value), node)
         for thing in self.within(value):
             facts = walk.now().tensor(thing)
             born |= facts.born

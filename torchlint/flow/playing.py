@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.persistent import PersistentMap
+from torchlint.flow.records import Call
 from torchlint.flow.things import NOTHING, Container, Value
-from torchlint.flow.walk import Call
 
 if TYPE_CHECKING:
     from torchlint.flow.arguments import Arguments

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow import resuming
 from torchlint.flow.arguments import bind_parameters, described
 from torchlint.flow.classes import Made, make
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Computed, Escaped, Forward
 from torchlint.flow.layers import Layers
+from torchlint.flow.leaving import says_evaluation
 from torchlint.flow.regions import leave_regions
 from torchlint.flow.state import ModuleFacts
 from torchlint.flow.things import NOTHING, Container, Module, Opaque, Thing, Value
@@ -120,7 +122,9 @@ class Running:
         """train(was_training): the mode that was read earlier."""
         walk = self._walk
         walk.set_mode(thing, facts.mode, walk.site(node))
-        walk.state = walk.now().with_module(thing, replace(facts, frozen=walk.now().module(thing).frozen))
+        now = walk.now().module(thing)
+        walk.state = walk.now().with_module(thing, replace(facts, frozen=now.frozen, stepped=now.stepped))
+        resuming.spread(walk, thing, facts.pause)
 
     def freeze(self, thing: Module, *, frozen: bool) -> None:
         """requires_grad_(False) on a module, and so on all that it holds."""
@@ -137,8 +141,12 @@ class Running:
         *,
         certain: bool = True,
         discarded: bool = False,
+        grades: bool = True,
     ) -> Value:
-        """A module runs; not `certain` when it is one of several that may stand there."""
+        """A module runs; not `certain` when it is one of several that may stand there.
+
+        It `grades` unless it is known to switch gradients off by itself.
+        """
         walk = self._walk
         state = walk.now()
         facts = state.module(thing)
@@ -152,7 +160,30 @@ class Running:
             walk.tell(Computed(state.born, walk.site(node)))
             if thing.cls is not None and walk.file.classes.fills_itself(thing.cls):
                 walk.tell(Escaped(state.born, walk.site(node), "is stored by the module"))
-        return self.outcome(thing, arguments, node)
+        value = self.outcome(thing, arguments, node)
+        if learns:
+            self.graphed(thing, facts, value, node, place, operands if grades else None)
+        return value
+
+    def graphed(
+        self,
+        thing: Module,
+        facts: ModuleFacts,
+        value: Value,
+        node: cst.Call,
+        place: str,
+        operands: list[Thing] | None = None,
+    ) -> None:
+        """A module has given a value that may carry its graph; `operands` of a plain forward."""
+        walk = self._walk
+        if walk.state is None or not resuming.mark(walk, thing, self._places.within(value), node):
+            return
+        if Mode.EVAL in facts.mode:
+            walk.tell(resuming.graphed(walk, thing, facts, node, place, operands))
+        elif walk.evidence.trains and "eval" in walk.file.skeleton.call_sites:
+            # Whether it goes on in evaluation mode, the next round of a loop shows, or the callers know.
+            walk.records.eventful = True
+            walk.records.asks_grad_mode |= Mode.CALLER in facts.mode
 
     def besides(self, node: cst.CSTNode) -> None:
         """A module runs and nobody takes its result: it fills something else."""
@@ -204,6 +235,7 @@ class Running:
         walk = self._walk
         state = walk.now()
         by_flag = bool(state.regions) and state.regions[-1].mode is state.grad_mode
+        resuming.use(walk, thing, node)
         path = path_of(thing)
         if path is not None:
             if not (state.grad_mode.surely_off or by_flag):
@@ -231,12 +263,7 @@ class Running:
 
     def evaluates(self) -> bool:
         """Whether the function being walked says evaluation by its name."""
-        owner, _, name = self._walk.unit.name.rpartition(".")
-        if owner and self._walk.file.classes.is_opaque(self._walk.file.classes.own(owner)):
-            return False  # a base out of sight calls it, and knows the mode
-        names = self._closures.names or [name]
-        words = says("function", names[-1])
-        return "evaluation" in words and "training" not in words
+        return says_evaluation(self._walk, self._closures.names)
 
     def _is_handed(self, thing: Module) -> bool:
         """Whether the module, or what holds it, is an argument of a function that others are to call.

@@ -9,6 +9,7 @@ from torchlint.flow.domain import Creation, Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Origin, Region, Site
 from torchlint.flow.graph import Graph, Sites, Write
 from torchlint.flow.memory import WHOLE, Window
+from torchlint.flow.pauses import NO_PAUSE, Pause
 from torchlint.flow.persistent import PersistentMap
 from torchlint.flow.things import Module, Opaque, Tensor, Thing, Value
 
@@ -17,7 +18,8 @@ from torchlint.flow.things import Module, Opaque, Tensor, Thing, Value
 class ModuleFacts:
     """The mode of a module; `explicit` when train() was called, not only a fresh module built.
 
-    `sensitivity` is what the caller knows of a module whose class is out of sight here.
+    `sensitivity` is what the caller knows of a module whose class is out of sight here; `stepped`
+    when backward has run through it outside evaluation mode; `pause` what set evaluation mode.
     """
 
     mode: Mode
@@ -25,6 +27,17 @@ class ModuleFacts:
     explicit: bool = False
     frozen: bool = False
     sensitivity: Sensitivity = Sensitivity.UNKNOWN
+    stepped: bool = False
+    pause: Pause = NO_PAUSE
+
+    def switched(self, mode: Mode, site: Site | None) -> ModuleFacts:
+        """The same module after it was put into a mode at a site; None where a stranger may have done it."""
+        trains = Mode.TRAIN in mode
+        pause = NO_PAUSE
+        if mode is Mode.EVAL and site is not None:
+            before = self.pause if self.mode is Mode.EVAL else NO_PAUSE
+            pause = before.begun(site, resumes=self.stepped)
+        return replace(self, mode=mode, trained_at=site if trains else None, explicit=trains, pause=pause)
 
     def join(self, other: ModuleFacts) -> ModuleFacts:
         """What either may be."""
@@ -34,6 +47,8 @@ class ModuleFacts:
             self.explicit or other.explicit,
             self.frozen or other.frozen,
             self.sensitivity if self.sensitivity is other.sensitivity else Sensitivity.UNKNOWN,
+            self.stepped or other.stepped,
+            self.pause.join(other.pause),
         )
 
 
@@ -69,6 +84,7 @@ class TensorFacts:
     it shows, `spread` the operation that repeated its elements without copying them, `sizes`
     where they are literals; `guessed` where it requires grad as a part of something that does;
     `inference` where it was made, if it is surely an inference tensor; empty where it may be none.
+    `forwards` where the modules ran whose results are in it.
     """
 
     grad: Grad
@@ -87,6 +103,7 @@ class TensorFacts:
     sizes: tuple[object, ...] | None = None
     guessed: bool = False
     inference: frozenset[Origin] = frozenset()
+    forwards: Sites = frozenset()
 
     @property
     def bases(self) -> frozenset[Thing]:
@@ -112,6 +129,7 @@ class TensorFacts:
             self.sizes if self.sizes == other.sizes else None,
             self.guessed and other.guessed,
             self.inference | other.inference if self.inference and other.inference else frozenset(),
+            self.forwards | other.forwards,
         )
 
 
@@ -286,6 +304,7 @@ class State:
                     held.parts,
                     held.modules,
                     held.leaf,
+                    forwards=held.forwards,
                 )
             facts = TensorFacts(Grad.UNKNOWN, itself, sources=itself)
         return facts

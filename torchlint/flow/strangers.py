@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow import resuming
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.domain import Grad, Mode
 from torchlint.flow.events import Computed, Escaped, Logged
+from torchlint.flow.leaving import leave
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import NOTHING, Closure, Module, Thing, Value
 from torchlint.flow.walk import tensors
@@ -55,10 +57,14 @@ class Strangers:
                         walk.set_mode(thing, Mode.UNKNOWN, None)
         handed = [thing for value in arguments.all() for thing in self._places.within(value)]
         operands = [*handed, *tensors(receiver)]
+        if "gradient" in words:
+            leave(walk, operands, node)
         if "log" not in words:
             self._hand_over(arguments, handed, node, discarded=discarded)
         if discarded and "log" not in words and any(isinstance(thing, Module) for thing in receiver):
             self._calls.running.besides(node)
+        for thing in (*receiver, *(thing for value in arguments.all() for thing in value)):
+            resuming.use(walk, thing, node)
         given_modules = any(isinstance(thing, Module) for value in arguments.all() for thing in value)
         if walk.now().regions and not discarded and (handed or given_modules):
             walk.tell(Computed(walk.now().born, walk.site(node)))
@@ -81,7 +87,7 @@ class Strangers:
             if outside:
                 walk.tell(Escaped(outside, walk.site(node), "is handed to a stranger"))
         if discarded:
-            self._places.keep(NOTHING, NOTHING.union(*arguments.all()), node, anyway=True)
+            self._places.keep(NOTHING, NOTHING.union(*arguments.all()), node, anyway=True, lent=True)
 
     def _returned_by_stranger(
         self, name: str, operands: list[Thing], receiver: Value, node: cst.Call
@@ -104,6 +110,10 @@ class Strangers:
             born=known.born,
             sources=known.sources,
             modules=modules.union(*(item.modules for item in facts)),
+            forwards=frozenset().union(*(item.forwards for item in facts)),
         )
         walk.state = walk.now().with_tensor(thing, new)
+        for item in receiver:
+            if isinstance(item, Module) and item.parameters is not False:
+                self._calls.running.graphed(item, state.module(item), value, node, item.place)
         return value

@@ -55,6 +55,8 @@ def summary_of(definition: Definition, walk: Walk) -> Summary:
         records.updates,
         _modes(records.yielded) if records.yielded is not None and _is_context(definition) else None,
         records.enables,
+        frozenset(records.steps),
+        records.builds_graphs,
     )
 
 

@@ -101,6 +101,8 @@ class Summary:
     updates: bool = False
     yielded: tuple[tuple[Path, ModuleFacts], ...] | None = None  # modes at the yield of a context manager
     enables: bool = False  # gradients are switched on inside
+    steps: frozenset[Path] = frozenset()  # modules of the caller that backward runs through
+    builds_graphs: bool = False  # in evaluation mode, where the caller leaves gradients on
 
 
 UNKNOWN_SUMMARY = Summary()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
@@ -14,12 +13,14 @@ from torchlint.flow.events import (
     EnterRegion,
     Event,
     Forward,
+    Graphed,
     Read,
     Region,
     Site,
 )
-from torchlint.flow.state import UNSET, ModuleFacts, State, TensorFacts
-from torchlint.flow.summary import Path, Run
+from torchlint.flow.records import Call, Evidence, Followed, Records
+from torchlint.flow.state import State, TensorFacts
+from torchlint.flow.summary import Path
 from torchlint.flow.things import Module, Opaque, Scalar, Tensor, Thing, Things, Value
 
 if TYPE_CHECKING:
@@ -28,75 +29,6 @@ if TYPE_CHECKING:
     from torchlint.flow.file import FileFlow
     from torchlint.skeleton import Definition
     from torchlint.units import Unit
-
-
-class Evidence:
-    """What later use tells of earlier things, by their keys: gathered in one walk, used in the next."""
-
-    def __init__(self) -> None:
-        self.modules: set[object] = set()
-        self.graphs: set[object] = set()
-        self.classes: dict[object, str | None] = {}  # what every caller hands over; None: several
-        self.trains = False  # backward is run here on what is made here, so callers leave gradients on
-
-    def size(self) -> int:
-        """How much there is; it only grows."""
-        return len(self.modules) + len(self.graphs) + self.trains
-
-
-class Records:
-    """What a walk saw of the places that belong to the caller; becomes the summary."""
-
-    def __init__(self) -> None:
-        self.runs: dict[Path, ModuleFacts] = {}
-        self.calls: set[Path] = set()
-        self.asks: set[Path] = set()
-        self.writes: set[Path] = set()
-        self.hidden_writes: set[Path] = set()  # those that torch does not see
-        self.tracked_writes: set[Path] = set()  # those that autograd sees, if the caller leaves gradients on
-        self.saves: set[Path] = set()
-        self.backwards: set[Path] = set()
-        self.logs: set[Path] = set()
-        self.keeps: set[Path] = set()
-        self.returned: Value = frozenset()
-        self.yields = False
-        self.eventful = False  # there was something for a rule to hear, or a write
-        self.yielded: State | None = None
-        self.enables = False
-        self.updates = False  # tensors that live on are written
-        self.trained: set[str] = set()  # last names of the modules that backward runs through
-        self.asks_grad_mode = False  # something would be said if the caller leaves gradients on
-
-    def run(self, path: Path, facts: ModuleFacts) -> None:
-        """A module of the caller ran under the caller's grad mode."""
-        known = self.runs.get(path)
-        self.runs[path] = facts if known is None else known.join(facts)
-
-    def all_runs(self) -> tuple[Run, ...]:
-        """Every run, in the order of the walk."""
-        called = sorted(self.calls - self.runs.keys())
-        sure = [Run(path, facts) for path, facts in self.runs.items()]
-        return (*sure, *(Run(path, UNSET, surely=False) for path in called))
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A function of the source that is being played where it is called."""
-
-    definition: Definition | None  # None for a nested function
-    unit: Unit  # the function's
-    site: Site
-    node: cst.Call
-    bound: dict[str, Value]
-
-
-@dataclass(slots=True)
-class Followed:
-    """A function whose results are watched in a caller: they count as born in a region."""
-
-    callee: tuple[FileFlow, str]
-    region: Region
-    met: bool = False  # whether it was called
 
 
 class Walk:
@@ -136,6 +68,8 @@ class Walk:
         self.label = ""
         self.followed: Followed | None = None
         self._sites: dict[object, Site] = {}
+        self.reached: dict[object, Site] = {}  # eval() calls of functions that are not played
+        self.ran_at: dict[Site, set[Module]] = {}  # modules that ran with gradients
         self._texts: dict[cst.CSTNode, str] = {}
 
     @contextmanager
@@ -180,7 +114,7 @@ class Walk:
         """
         if self.calls and not isinstance(event, DEPENDING_ON_CALLERS):
             return
-        self.records.eventful |= isinstance(event, EnterRegion | Forward | Read)
+        self.records.eventful |= isinstance(event, EnterRegion | Forward | Graphed | Read)
         if self.hears_writes is not None and self.hears_writes is not isinstance(event, OF_WRITES):
             return
         if not self.rehearsing and self._listener is not None:
@@ -323,17 +257,13 @@ class Walk:
     def grads_are_on(self) -> bool:
         """Whether gradients are on for sure: switched on here, or shown by what the unit does."""
         mode = self.now().grad_mode
-        if mode is GradMode.ENABLED:
-            return True
-        return mode.surely_on and (self.evidence.trains or self.begins_graded)
+        shown = self.evidence.trains or self.begins_graded
+        return mode is GradMode.ENABLED or (mode.surely_on and shown)
 
     def set_mode(self, module: Module, mode: Mode, site: Site | None) -> None:
         """A module, and with it everything that it holds, goes into a mode."""
-        trains = Mode.TRAIN in mode
         for part in self.parts(module):
-            facts = self.now().module(part)
-            new = replace(facts, mode=mode, trained_at=site if trains else None, explicit=trains)
-            self.state = self.now().with_module(part, new)
+            self.state = self.now().with_module(part, self.now().module(part).switched(mode, site))
 
     def holds(self, module: Module, other: Thing) -> bool:
         """Whether a module is another one, or holds it."""

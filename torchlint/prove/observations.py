@@ -11,6 +11,10 @@ class Kind(Enum):
 
     TRAINING_FORWARD = "training-forward"
     """A forward without gradients in training mode, which would differ in evaluation mode."""
+    EVAL_LEFT = "eval-left"
+    """A module was trained, put into evaluation mode, and trained on in it."""
+    GRAPH_UNUSED = "graph-unused"
+    """A forward in evaluation mode built a graph that no backward came to."""
     GRAD_READ = "grad-read"
     """`.item()` of a tensor that requires grad."""
     GRAD_CONVERSION = "grad-conversion"
@@ -41,6 +45,8 @@ class Kind(Enum):
 
 CLAIMED: dict[str, Kind] = {
     "TL101": Kind.TRAINING_FORWARD,
+    "TL102": Kind.EVAL_LEFT,
+    "TL103": Kind.GRAPH_UNUSED,
     "TL201": Kind.GRAD_READ,
     "TL301": Kind.STALE_SAVE,
     "TL302": Kind.LEAF_WRITTEN,

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from torchlint.prove.observations import Observation, Site
 from torchlint.prove.observers.calls import CallWatch, Observer
+from torchlint.prove.observers.evaluations import Evaluations
 from torchlint.prove.observers.forwards import Forwards
 from torchlint.prove.observers.frames import Program
 from torchlint.prove.observers.graphs import GraphsKept
@@ -64,10 +65,12 @@ def watching(
     regions = Regions(program, as_inference)
     forwards = Forwards(program)
     switches = IdleSwitches(program)
+    evaluations = Evaluations(program)
     saved = SavedTensors(program, carry_on=carry_on, repair=repair)
     inference = InferenceTensors(program)
     observers: list[Observer] = [
         forwards,
+        evaluations,
         Reads(program),
         saved,
         GraphsKept(program),
@@ -80,6 +83,7 @@ def watching(
     called = CallWatch(program, observers, passes=lambda error: carry_on and refusal(error) is not None)
     with ExitStack() as watch:
         watch.enter_context(forwards.installed())
+        watch.enter_context(evaluations.installed())
         watch.enter_context(regions.installed())
         watch.enter_context(inference.installed())
         watch.enter_context(switches.installed())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torchlint.rules.base import Rule
 from torchlint.rules.tl101_missing_eval import MissingEval
+from torchlint.rules.tl102_eval_not_restored import EvalNotRestored
+from torchlint.rules.tl103_graph_in_evaluation import GraphInEvaluation
 from torchlint.rules.tl201_item_without_detach import ItemWithoutDetach
 from torchlint.rules.tl301_inplace_on_saved import InplaceOnSaved
 from torchlint.rules.tl302_inplace_on_leaf import InplaceOnLeaf
@@ -15,6 +17,8 @@ from torchlint.rules.tl403_idle_grad_switch import IdleGradSwitch
 
 RULES: tuple[type[Rule], ...] = (
     MissingEval,
+    EvalNotRestored,
+    GraphInEvaluation,
     ItemWithoutDetach,
     InplaceOnSaved,
     InplaceOnLeaf,

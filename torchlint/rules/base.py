@@ -64,7 +64,8 @@ class Finding:
 class Rule:
     """One rule over one unit; subclasses add `visit_<Event>` and `leave_<Event>` methods.
 
-    An instance lives for one unit, so what it gathers in attributes is forgotten at the next.
+    An instance lives for one unit, so what it gathers in attributes is forgotten at the next. A source
+    in which nothing of `requires` stands is none of its business, whatever triggers it holds.
     """
 
     code: ClassVar[str]
@@ -74,6 +75,7 @@ class Rule:
     triggers_callers: ClassVar[bool] = (
         False  # units that call a function which holds a trigger are played, too
     )
+    requires: ClassVar[tuple[str, ...]] = ()
     message: ClassVar[str]
     help: ClassVar[str | None] = None
 
