@@ -298,7 +298,18 @@ class Applying:
                     ]
                     walk.state = walk.now().with_slot(held, slot, NOTHING.union(*parts))
                 return frozenset((held,))
-        return walk.unknown(node, role=role)
+        return self._something(made, role)
+
+    def _something(self, made: _Made, role: str) -> Value:
+        """Something unknown: maybe what the function was given."""
+        walk = self._walk
+        value = walk.unknown(made.node, role=role)
+        given = [thing for held in made.bound.values() for thing in self._places.within(held)]
+        born = frozenset().union(*(walk.now().tensor(thing).born for thing in given))
+        for thing in tensors(value) if born else ():
+            facts = walk.now().tensor(thing)
+            walk.state = walk.now().with_tensor(thing, replace(facts, born=facts.born | born))
+        return value
 
 
 def _gives_tensor(shapes: tuple[Shape, ...]) -> bool:

@@ -167,15 +167,14 @@ class Members:
 
     def _held_by_default(self, values: list[tuple[Classes, object]]) -> str | None:
         """The class of the objects that a defaultdict makes, where the attribute is nothing but one."""
-        if len(values) != 1:
-            return None
-        ((home, value),) = values
-        if not isinstance(value, Construct) or not value.arguments:
-            return None
-        (made, *_) = value.arguments
-        if home.imports.resolve(value.callee) != "collections.defaultdict" or not isinstance(made, Named):
-            return None
-        cls = home.find(made.name)
+        classes: set[str | None] = set()
+        for home, value in values:
+            made = value.arguments[0] if isinstance(value, Construct) and value.arguments else None
+            known = isinstance(value, Construct) and (
+                home.imports.resolve(value.callee) == "collections.defaultdict"
+            )
+            classes.add(home.find(made.name) if known and isinstance(made, Named) else None)
+        (cls,) = classes if len(classes) == 1 else (None,)
         return cls if cls is not None and not self._walk.file.classes.is_module(cls) else None
 
     def _declared(self, parent: Thing, owner: str, name: str, key: object, place: str) -> Thing | None:

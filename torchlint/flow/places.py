@@ -240,7 +240,8 @@ class Places:
                 if (path := path_of(item)) is not None
             }
             walk.records.keeps |= paths
-            if not paths and not walk.now().regions and any(path_of(holder) is not None for holder in where):
+            made = isinstance(thing, Tensor) and not paths
+            if made and not walk.now().regions and any(path_of(holder) is not None for holder in where):
                 walk.records.updates = True  # a tensor made here outlives the call
         regions = frozenset(region for region in walk.known_regions if region in born)
         if regions:

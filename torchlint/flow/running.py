@@ -95,8 +95,10 @@ class Running:
         if facts is None:
             facts = ModuleFacts(mode, site if Mode.TRAIN in mode else None)
         walk.state = walk.now().with_module(thing, facts)
-        if walk.now().regions and parameters is not False:
-            walk.tell(Escaped(walk.now().born, site, "a module is built inside"))
+        if parameters is not False:
+            walk.records.updates = True
+            if walk.now().regions:
+                walk.tell(Escaped(walk.now().born, site, "a module is built inside"))
         return thing
 
     def copy(self, original: Module, node: cst.CSTNode) -> Module:

@@ -15,6 +15,7 @@ from torchlint.flow.arguments import Arguments
 from torchlint.flow.domain import Grad, Mode
 from torchlint.flow.events import Computed, Escaped, Logged
 from torchlint.flow.leaving import leave
+from torchlint.flow.running import is_module_like
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import NOTHING, Closure, Module, Thing, Value
 from torchlint.flow.walk import tensors
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from torchlint.flow.calls import Calls
     from torchlint.flow.places import Places
     from torchlint.flow.walk import Walk
+
+
+def _is_module(thing: Thing) -> bool:
+    return isinstance(thing, Module) or is_module_like(thing)
 
 
 class Strangers:
@@ -61,7 +66,7 @@ class Strangers:
             leave(walk, operands, node)
         if "log" not in words:
             self._hand_over(arguments, handed, node, discarded=discarded)
-        if discarded and "log" not in words and any(isinstance(thing, Module) for thing in receiver):
+        if discarded and "run" in words and any(map(_is_module, receiver)):
             self._calls.running.besides(node)
         for thing in (*receiver, *(thing for value in arguments.all() for thing in value)):
             resuming.use(walk, thing, node)
