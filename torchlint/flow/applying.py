@@ -26,7 +26,7 @@ from torchlint.flow.summary import (
     TensorShape,
     settles,
 )
-from torchlint.flow.things import NOTHING, Container, Instance, Module, Opaque, Restorer, Thing, Value, widen
+from torchlint.flow.things import NOTHING, Container, Instance, Module, Opaque, Restorer, Thing, Value
 from torchlint.flow.walk import spelled, tensors
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class Applying:
             self._tell_callee(callee, summary, bound)
         handed = [thing for value in arguments.all() for thing in self._places.within(value)]
         leave_regions(self._walk, handed, node, recorded=True)
+        self._running.hand_over(arguments)
         if summary.builds_graphs and GradMode.CALLER in walk.now().grad_mode:
             walk.records.builds_graphs = walk.records.asks_grad_mode = True
         self._run(summary, bound, node)
@@ -121,7 +122,7 @@ class Applying:
         )
         made = _Made(bound, node, saved, summary.enables)
         found = [self._shape(shape, made, str(number)) for number, shape in enumerate(summary.returns)]
-        return widen(found, lambda: walk.opaque((node, "wide"))) or walk.unknown(node)
+        return walk.widen(found, node) or walk.unknown(node)
 
     def _tell_callee(self, callee: Callee, summary: Summary, bound: dict[str, Value]) -> None:
         """Write down what this caller has set up, for when the callee is walked."""

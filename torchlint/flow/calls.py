@@ -34,7 +34,6 @@ from torchlint.flow.things import (
     Tensor,
     Thing,
     Value,
-    widen,
 )
 from torchlint.flow.walk import Walk, path_of
 from torchlint.names import canonical
@@ -91,7 +90,7 @@ class Calls:
                 found.append(
                     self._callable(thing, arguments, node, discarded=discarded, alone=len(modes) == 1)
                 )
-        return widen(found, lambda: walk.opaque((node, "wide"))) or walk.unknown(node)
+        return walk.widen(found, node) or walk.unknown(node)
 
     def invoke(self, value: Value, arguments: Arguments, node: cst.Call) -> None:
         """A function that was handed over is called by whoever got it, here and now."""

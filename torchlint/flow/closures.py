@@ -12,7 +12,7 @@ from torchlint.flow.fates import stays_in_sight
 from torchlint.flow.leaving import leave, says_evaluation
 from torchlint.flow.records import Call
 from torchlint.flow.state import State
-from torchlint.flow.things import NOTHING, Closure, Plain, Thing, Value, widen
+from torchlint.flow.things import NOTHING, Closure, Plain, Thing, Value
 from torchlint.flow.walk import path_of
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Closures:
                 if rebound is not None:
                     names = names.set(name, rebound)
             walk.state = walk.now().with_names(names).under(outside)
-        return widen((value,), lambda: walk.opaque((node, "wide")))
+        return walk.widen((value,), node)
 
     def play(self, function: cst.FunctionDef) -> Value:
         """Walk the body of a function of the source where it is called; gives what it returns."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from torchlint.flow.things import NOTHING, Container, Scalar, Value, widen
+from torchlint.flow.things import NOTHING, Container, Scalar, Value
 
 if TYPE_CHECKING:
     from torchlint.flow.interpreter import Interpreter
@@ -41,7 +41,7 @@ class Displays:
                 value = self._values.evaluate(node.elt)
             if walk.state is not None:
                 known = walk.now().slots(made).get("[*]", NOTHING)
-                joined = widen((known, value), lambda: walk.opaque((node, "wide")))
+                joined = walk.widen((known, value), node)
                 walk.state = walk.now().with_slot(made, "[*]", joined)
 
         self._generate(node.for_in, body)

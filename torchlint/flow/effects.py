@@ -21,7 +21,6 @@ from torchlint.flow.things import (
     Plain,
     Thing,
     Value,
-    widen,
 )
 from torchlint.flow.walk import tensors
 from torchlint.tables import op
@@ -248,7 +247,7 @@ class Effects:
         if not isinstance(name, str):
             return self._walk.unknown(node)
         found = [self._places.attribute(thing, name, node) for thing in value]
-        return widen(found, lambda: self._walk.opaque((node, "wide"))) or self._walk.unknown(node)
+        return self._walk.widen(found, node) or self._walk.unknown(node)
 
     def _append(self, thing: Thing, name: str, value: Value, node: cst.Call) -> None:
         self._places.log(value, node)

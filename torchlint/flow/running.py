@@ -187,6 +187,11 @@ class Running:
             walk.records.eventful = True
             walk.records.asks_grad_mode |= Mode.CALLER in facts.mode
 
+    def hand_over(self, arguments: Arguments) -> None:
+        """Functions that are handed to another one: who calls them sees what they return."""
+        for value in arguments.all():
+            self._closures.handed |= value
+
     def besides(self, node: cst.CSTNode) -> None:
         """A module runs and nobody takes its result: it fills something else."""
         walk = self._walk

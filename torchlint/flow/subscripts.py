@@ -18,7 +18,6 @@ from torchlint.flow.things import (
     Scalar,
     Tensor,
     Value,
-    widen,
 )
 from torchlint.tables import op
 
@@ -61,7 +60,7 @@ class Subscripts:
                     found.append(self._places.slot(thing, self._key(node) if slot == "[*]" else slot))
                 case Scalar():
                     found.append(walk.things.scalar(thing.kind, reads=thing.reads))
-        return widen(found, lambda: walk.opaque((node, "wide"))) or walk.unknown(node)
+        return walk.widen(found, node) or walk.unknown(node)
 
     def _sliced(self, thing: Container, node: cst.Subscript) -> Value:
         """A slice of a list: a list of its own, with the same elements."""

@@ -8,7 +8,7 @@ import libcst as cst
 
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.operators import augmented_operator
-from torchlint.flow.things import Container, Opaque, Plain, Scalar, Tensor, Thing, Value, widen
+from torchlint.flow.things import Container, Opaque, Plain, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import reads_of, sorted_things, tensors
 from torchlint.tables import augmented, binary, op
 
@@ -87,7 +87,7 @@ class Targets:
                     result |= self._autograd.apply(found, Arguments.of(target, value), node, method=True)
             else:
                 result |= walk.things.scalar(Plain.NUMBER, reads=numbers)
-        stored = widen((result,), lambda: walk.opaque((node, "wide")))
+        stored = walk.widen((result,), node)
         if isinstance(node.target, cst.Subscript):
             self._store_element(node.target, stored, augmented_already=True)
         elif isinstance(node.target, cst.Attribute):
@@ -149,7 +149,7 @@ class Targets:
             passed |= starred
             slot = "[*]" if passed else f"[{number}]"
             parts = [self._piece(thing, slot, element, source or target) for thing in sorted_things(value)]
-            held = widen(parts, lambda: self._walk.opaque((target, "wide")))
+            held = self._walk.widen(parts, target)
             if starred:
                 rest = self._walk.things.make(Container, (element, "rest"), "", kind="list")
                 self._walk.state = self._walk.now().with_slot(rest, "[*]", held)

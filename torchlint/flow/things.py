@@ -5,7 +5,7 @@ A thing never changes; what is true of it at one point stands in the state.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -217,12 +217,6 @@ class Things:
         marker = (kind, reads, type(constant), constant, memory)
         facts = {"kind": kind, "reads": reads, "constant": constant, "memory": memory}
         return frozenset((self.make(Scalar, "plain", kind.value, marker, **facts),))
-
-
-def widen(values: Iterable[Value], unknown: Callable[[], Thing]) -> Value:
-    """The union of values, or one unknown thing where it would grow too wide."""
-    union: Value = NOTHING.union(*values)
-    return union if len(union) <= WIDEST else frozenset((unknown(),))
 
 
 def constant_of(value: Value) -> object:

@@ -32,7 +32,6 @@ from torchlint.flow.things import (
     Tensor,
     Value,
     constant_of,
-    widen,
 )
 from torchlint.flow.walk import reads_of, tensors
 from torchlint.tables import binary, op, unary
@@ -131,7 +130,7 @@ class Values:
                     found.append(self._places.slot(thing, "[*]"))
                 case Scalar(kind=Plain.NUMBER | Plain.TEXT | Plain.ARRAY):
                     found.append(walk.things.scalar(thing.kind, reads=thing.reads))
-        return widen(found, lambda: walk.opaque((node, "element"))) or walk.unknown(node, role="element")
+        return walk.widen(found, node, "element") or walk.unknown(node, role="element")
 
     def rounds(self, iterable: Value, body: cst.BaseSuite | None) -> list[Value] | None:
         """What each round of iterating over a value binds, where these are few and all of them run."""
@@ -220,7 +219,7 @@ class Values:
                 found.append(self._autograd.apply(known, arguments, node, method=True))
             else:
                 found.append(self._places.attribute(thing, name, node))
-        return widen(found, lambda: walk.opaque((node, "wide")))
+        return walk.widen(found, node)
 
     def _call(self, node: cst.Call) -> Value:
         return self.calls.call(node, discarded=False)
@@ -266,7 +265,7 @@ class Values:
         before = self._walk.state
         right = self.evaluate(node.right)
         self._walk.join_with(before)
-        return widen((left, right), lambda: self._walk.opaque((node, "wide")))
+        return self._walk.widen((left, right), node)
 
     def _unary(self, node: cst.UnaryOperation) -> Value:
         value = self.evaluate(node.expression)
@@ -295,7 +294,7 @@ class Values:
             walk.state = after if assumed else walk.state
             return yes if assumed else no
         walk.state = join([state for state in (after, walk.state) if state is not None])
-        return widen((yes, no), lambda: walk.opaque((node, "wide")))
+        return walk.widen((yes, no), node)
 
     def _lambda(self, node: cst.Lambda) -> Value:
         thing = self._walk.things.make(Closure, (node, "lambda"), "lambda", node=node, unit=self._walk.played)

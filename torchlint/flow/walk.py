@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
@@ -21,7 +22,7 @@ from torchlint.flow.events import (
 from torchlint.flow.records import Call, Evidence, Followed, Records
 from torchlint.flow.state import State, TensorFacts
 from torchlint.flow.summary import Path
-from torchlint.flow.things import Module, Opaque, Scalar, Tensor, Thing, Things, Value
+from torchlint.flow.things import NOTHING, WIDEST, Module, Opaque, Scalar, Tensor, Thing, Things, Value
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -223,6 +224,18 @@ class Walk:
             sources = frozenset((thing,)) if grad is Grad.UNKNOWN else frozenset()
             facts = TensorFacts(grad, frozenset((thing,)), born=self.now().born, sources=sources)
             self.state = self.now().with_tensor(thing, facts)
+        return frozenset((thing,))
+
+    def widen(self, values: Iterable[Value], node: cst.CSTNode, role: str = "wide") -> Value:
+        """The union of values; where it would grow too wide one unknown thing, born where any of them was."""
+        union: Value = NOTHING.union(*values)
+        if len(union) <= WIDEST:
+            return union
+        thing = self.opaque((node, role))
+        if self.state is not None and not isinstance(thing, Module):
+            facts = self.state.tensor(thing)
+            born = facts.born.union(*(self.state.tensor(one).born for one in tensors(union)))
+            self.state = self.state.with_tensor(thing, replace(facts, born=born))
         return frozenset((thing,))
 
     def module(self, key: object, place: str, *, parent: Thing | None = None, owned: bool = False) -> Module:
