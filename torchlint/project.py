@@ -29,6 +29,7 @@ _HIGHEST = 12  # folders above a file in which its project is looked for
 _MOST_FILES = 6_000  # of one project, when it is asked who says a name
 _MOST_USERS = 24  # files that say a name; what more say is nobody's in particular
 _LARGEST = 1_000_000  # bytes of a file that is read for its neighbours' sake
+_MOST_STARS = 16  # star imports of one file that are followed
 _LONGEST_WAY = 8  # imports of imports that lead to a definition
 
 
@@ -41,6 +42,7 @@ class Project:
         self._layouts: dict[str, Layout] = {}
         self._roots: dict[str, list[str]] = {}
         self._said: dict[tuple[str, str, str], list[str]] = {}
+        self.reading: list[str] = []
 
     def open(self, source: Source, skeleton: Skeleton) -> FileFlow:
         """The flow of a source that is checked, in the place of what the disk holds under its name."""
@@ -186,6 +188,7 @@ class Around:
         self._project = project
         self._path = path
         self._found: dict[str, Found | None] = {}
+        self.reading = project.reading
 
     @cached_property
     def layout(self) -> Layout:
@@ -231,7 +234,7 @@ class Around:
         return None
 
     def _starred(self, home: FileFlow, rest: list[str], steps: int) -> Found | None:
-        for star in home.skeleton.stars:
+        for star in home.skeleton.stars[:_MOST_STARS]:
             found = self._follow(".".join([home.imports.absolute(star), *rest]), steps // 2)
             if found is not None:
                 return found

@@ -40,6 +40,7 @@ Listener = Callable[[Event], None]
 Probe = Callable[[Walk, Values, "cst.CSTNode"], None]
 
 _MOST_WALKS = 3  # evidence that needs a third walk to show itself is rare, and its lack only silences
+_FARTHEST = 3  # files that one summary leads through
 _DEEPEST = 12  # summaries of callees of callees; what lies deeper is unknown
 _HIGHEST = 4  # callers of callers in other files that are asked
 _MOST_CALLERS = 24  # of one function: what a function with more is given, nobody can say shortly
@@ -71,7 +72,6 @@ class FileFlow:
         self._records: dict[str, Records] = {}
         self._summaries: dict[str, Summary] = {}
         self._contexts: dict[str, Context] = {}
-        self._reading: list[str] = []
         self._playable: dict[str, bool] = {}
         self._visited: set[str] = set()
         self._heard: set[str] = set()
@@ -96,13 +96,14 @@ class FileFlow:
     def summary(self, qualname: str) -> Summary:
         """The summary of a function; of one that is being read just now, and so calls itself: unknown."""
         known = self._summaries.get(qualname)
-        if known is None and len(self._reading) >= _DEEPEST:
+        reading = self.neighbours.reading
+        if known is None and (len(reading) >= _DEEPEST or len(set(reading) | {self.path}) > _FARTHEST):
             return UNKNOWN_SUMMARY
         if known is None:
             self._summaries[qualname] = UNKNOWN_SUMMARY
-            self._reading.append(qualname)
+            reading.append(self.path)
             known = self._summaries[qualname] = self._summarize(qualname)
-            self._reading.pop()
+            reading.pop()
         return known
 
     def summary_of(self, callee: Callee) -> Summary:
@@ -210,7 +211,9 @@ class FileFlow:
     def _hear_from_others(self, qualname: str, depth: int = 0) -> None:
         """Let the callers in other files set up what they hand over, once."""
         definition = self.skeleton.definitions.get(qualname)
-        if definition is None or qualname in self._heard or not self._asks(qualname):
+        if definition is None or qualname in self._heard:
+            return
+        if not any(path[0][:2] != "::" for path in self.summary(qualname).asks):
             return
         self._heard.add(qualname)
         name = definition.name

@@ -24,7 +24,12 @@ class Found(NamedTuple):
 
 
 class Neighbours(Protocol):
-    """What a file may ask about the others; nothing is ever raised."""
+    """What a file may ask about the others; nothing is ever raised.
+
+    `reading` holds the path of the file for each summary that is being made, the innermost last.
+    """
+
+    reading: list[str]
 
     def at(self, path: str) -> FileFlow | None:
         """The file at a path; None where it cannot be read."""
@@ -41,6 +46,9 @@ class Neighbours(Protocol):
 
 class Alone:
     """The neighbours of a file that is read by itself."""
+
+    def __init__(self) -> None:
+        self.reading: list[str] = []
 
     def at(self, path: str) -> FileFlow | None:
         """There is no other file."""
