@@ -39,10 +39,14 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A place that explains a diagnostic: where the region starts, which operation saved."""
+    """A place that explains a diagnostic: where the region starts, which operation saved.
+
+    `filename` where it stands in another file than the diagnostic.
+    """
 
     message: str
     span: Span
+    filename: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

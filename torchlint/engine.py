@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import ast
     from collections.abc import Callable, Mapping, Sequence
 
-    from torchlint.flow.events import Event
+    from torchlint.flow.events import Event, Site
     from torchlint.flow.file import FileFlow
     from torchlint.project import Project
     from torchlint.rules.base import Cure, Finding, Rule
@@ -204,12 +204,19 @@ def _diagnostic(source: Source, flow: FileFlow, finding: Finding) -> Diagnostic:
     site = finding.site
     span = site.span
     notes = tuple(
-        note for text, place in finding.notes if not _covers((note := Note(text, place.span)).span, span)
+        note
+        for note in (_note(source, text, place) for text, place in finding.notes)
+        if note.filename is not None or not _covers(note.span, span)
     )
     fix = _fix(source, flow, finding.cure) if finding.cure is not None else None
     return Diagnostic(
         source.filename, span, finding.code, finding.name, finding.message, finding.help, notes, fix
     )
+
+
+def _note(source: Source, text: str, place: Site) -> Note:
+    filename = place.filename
+    return Note(text, place.span, filename if filename != source.filename else None)
 
 
 def _covers(outer: Span, inner: Span) -> bool:

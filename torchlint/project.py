@@ -1,4 +1,4 @@
-"""The files around those that are checked: imports of the same project lead to what they define.
+"""The files around those that are checked: imports of one project lead to what they define.
 
 Everything here is bounded and silent. A file that cannot be read, or lies outside, is one that nobody shows.
 """
@@ -27,6 +27,7 @@ _MARKERS = frozenset(("pyproject.toml", "setup.py", "setup.cfg", ".git", ".hg"))
 _LEFT_OUT = frozenset(("build", "dist", "node_modules", "site-packages", "venv", "__pycache__"))
 _HIGHEST = 12  # folders above a file in which its project is looked for
 _MOST_FILES = 6_000  # of one project, when it is asked who says a name
+_MOST_OPEN = 400  # files that are kept as they were read
 _MOST_USERS = 24  # files that say a name; what more say is nobody's in particular
 _LARGEST = 1_000_000  # bytes of a file that is read for its neighbours' sake
 _MOST_STARS = 16  # star imports of one file that are followed
@@ -34,7 +35,10 @@ _LONGEST_WAY = 8  # imports of imports that lead to a definition
 
 
 class Project:
-    """The files that one run reads, each once; `check` gives it every source that it looks at."""
+    """The files that one run reads, each once as long as they are not too many to keep.
+
+    `check` gives it every source that it looks at.
+    """
 
     def __init__(self) -> None:
         self._flows: dict[str, FileFlow | None] = {}
@@ -47,6 +51,8 @@ class Project:
     def open(self, source: Source, skeleton: Skeleton) -> FileFlow:
         """The flow of a source that is checked, in the place of what the disk holds under its name."""
         path = os.path.abspath(source.filename)
+        if len(self._flows) > _MOST_OPEN:
+            self._flows.clear()
         flow = self._flows[path] = self._make(path, source, skeleton)
         return flow
 

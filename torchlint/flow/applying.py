@@ -152,7 +152,9 @@ class Applying:
                 if not isinstance(thing, Module):
                     continue
                 facts = self._combine(run.facts, walk.now().module(thing))
-                self._running.ran(thing, facts, node, thing.place or walk.text(node.func))
+                is_named = bool(thing.place or walk.called_names.get(thing))
+                place = walk.named(thing) if is_named else walk.text(node.func)
+                self._running.ran(thing, facts, node, place)
         for path in sorted(summary.asks):
             for thing in self._resolve(path, bound):
                 resuming.use(walk, thing, node)

@@ -55,6 +55,11 @@ class Site:
         return " ".join(told.unit.text(told.node).split())
 
     @property
+    def filename(self) -> str:
+        """The file that it stands in."""
+        return self.told.unit.filename
+
+    @property
     def span(self) -> Span:
         """Where it stands in the source, in the unit that is walked."""
         told = self.told

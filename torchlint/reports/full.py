@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from torchlint.diagnostic import Diagnostic, Span
+from torchlint.errors import UnreadableSource
 from torchlint.reports import Palette, headline, summary
 from torchlint.reports.frame import Frame
 from torchlint.runner import Checked
@@ -25,18 +28,38 @@ def _diagnostic(found: Diagnostic, source: Source | None, palette: Palette) -> I
     frames = []
     if source is not None:
         frames = [Frame.around(source, found.span, context=2)]
-        frames += [Frame.around(source, note.span, context=0) for note in found.notes]
+        frames += [
+            Frame.around(source if note.filename is None else _other(note.filename), note.span, context=0)
+            for note in found.notes
+        ]
     gutter = max((frame.digits for frame in frames), default=0)
     yield _place(found.filename, found.span, gutter, palette)
     for frame in frames[:1]:
         yield from frame.draw("^", "mark", gutter=gutter, palette=palette)
     for note, frame in zip(found.notes, frames[1:], strict=False):
         yield f"{palette.paint('cause', 'note')}: {note.message}"
-        yield _place(found.filename, note.span, gutter, palette)
+        filename = found.filename if note.filename is None else _from_here(note.filename)
+        yield _place(filename, note.span, gutter, palette)
         yield from frame.draw("-", "cause", gutter=gutter, palette=palette)
     margin = " " * (gutter + 1)
     for word, text in _advice(found):
         yield f"{margin}{palette.paint('gutter', '=')} {palette.paint('help', word)}: {text}"
+
+
+def _from_here(filename: str) -> str:
+    """A path named from the working folder where it lies under it."""
+    here = os.path.join(os.getcwd(), "")
+    return filename.removeprefix(here)
+
+
+@cache
+def _other(filename: str) -> Source:
+    """The text of another file that a note points into; empty where it has gone."""
+    try:
+        with open(filename, "rb") as file:
+            return Source.from_bytes(file.read(), filename)
+    except (OSError, UnreadableSource):
+        return Source.from_text("", filename)
 
 
 def _place(filename: str, span: Span, gutter: int, palette: Palette) -> str:
