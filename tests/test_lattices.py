@@ -26,7 +26,7 @@ from torchlint.flow.things import Module, Tensor, Thing
 from torchlint.units import Unit
 
 UNIT = Unit(None, cst.Module(body=[]), 0)
-SITES = tuple(Site(UNIT, cst.Name(f"n{number}")) for number in range(5))
+SITES = tuple(Site(UNIT, cst.Name(f"n{number}"), serial=number) for number in range(5))
 TENSORS = tuple(Tensor(number, f"t{number}", number) for number in range(4))
 OUTER = Module("outer", "outer", 10)
 MIDDLE = Module("middle", "outer.middle", 11, parent=OUTER)
@@ -144,8 +144,8 @@ def stated(
 states = st.builds(
     stated,
     st.dictionaries(st.sampled_from("abc"), some(*TENSORS, *MODULES), max_size=3),
-    st.dictionaries(st.sampled_from(MODULES), module_facts, max_size=4),
-    st.dictionaries(st.sampled_from(TENSORS), tensor_facts, max_size=3),
+    st.dictionaries(st.sampled_from(MODULES), module_facts, max_size=3),
+    st.dictionaries(st.sampled_from(TENSORS), tensor_facts, max_size=2),
     graphs,
     flags(GradMode),
     st.lists(st.sampled_from(REGIONS), unique=True),
