@@ -18,7 +18,8 @@ def check(
 ) -> list[Diagnostic]:
     """What torchlint finds in one source, in the order of its lines.
 
-    Nothing is written, cached or imported on the user's side; a source that cannot be read gives TL001.
+    Nothing is written, cached or imported on the user's side; the files of the project around `filename` are
+    read as text. A source that cannot be read gives TL001.
     """
     from torchlint.runner import check_text
 
