@@ -79,6 +79,7 @@ def test_voices_agree_on_a_fixture(path: Path, empty_folder: Path) -> None:
     voices(path.read_text(encoding="utf-8"), str(path))
 
 
+@pytest.mark.limit(120)  # one block trains a classifier, and is run once more under inference_mode
 @pytest.mark.parametrize("block", python_blocks(), ids=lambda block: block.name)
 def test_voices_agree_on_a_block(block: Block, empty_folder: Path) -> None:
     voices(block.text, block.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,7 @@ from torchlint.prove.observers import replacing
 from torchlint.prove.observers.calls import Call, Observer, tensors_in
 from torchlint.prove.observers.frames import Program
 
+_SUSPENDS = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_GENERATOR
 _READS = {"item", "tolist", "numpy", "save", "__bool__", "__float__", "__int__", "__format__", "__repr__"}
 """What a value is computed for: a number, an array, a text, a file, a decision."""
 
@@ -32,8 +34,15 @@ class Regions(Observer):
         self.entered: dict[Site, None] = {}
         """The regions that ran, in order; none that ever switched gradients on."""
         self._switched_on: set[Site] = set()
-        self.inferring: set[Site] = set()
-        """Those that ran a module, or computed tensors whose values were read."""
+        self._inferring: set[Site] = set()
+        self._decorators: set[Site] = set()
+        self._touched: set[Site] = set()
+
+    @property
+    def inferring(self) -> set[Site]:
+        """Those that ran a module, read what they computed, or as decorators met no tensor."""
+        idle = {site for site in self.entered if site in self._decorators and site not in self._touched}
+        return self._inferring | idle
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -52,8 +61,9 @@ class Regions(Observer):
         made = [self._made[tensor] for tensor in call.tensors if tensor in self._made]
         regions = {site for sites in made for site in sites}
         if call.name in _READS:
-            self.inferring |= regions
+            self._inferring |= regions
         regions |= set(self._open)
+        self._touched.update(self._open)
         if regions and not call.name.endswith("_"):
             for tensor in tensors_in(call.result):
                 self._made[tensor] = frozenset(regions)
@@ -69,6 +79,8 @@ class Regions(Observer):
         if sys.version_info < (3, 11) and site is not None and code is not None:
             # Python 3.10 runs a decorator without parentheses in the line of `def`.
             switch.torchlint_site = replace(site, line=min(site.line, code.co_firstlineno))
+        if switch.torchlint_site is not None and code is not None and not code.co_flags & _SUSPENDS:
+            self._decorators.add(switch.torchlint_site)
         return original(switch, decorated)
 
     def _enter(self, original: Callable[..., None], switch: Any) -> None:
@@ -98,7 +110,7 @@ class Regions(Observer):
         self, original: Callable[..., object], module: nn.Module, *args: object, **kwargs: object
     ) -> object:
         if not torch.is_grad_enabled():
-            self.inferring.update(self._open)
+            self._inferring.update(self._open)
         return original(module, *args, **kwargs)
 
 
