@@ -159,7 +159,7 @@ class Applying:
                 self._pass_on(thing)
 
     def _pass_on(self, thing: Thing) -> None:
-        """What our callee runs without gradients and our own caller made: that caller decides about its mode."""
+        """What our callee runs without gradients, and we were given: our callers decide about its mode."""
         walk, own = self._walk, path_of(thing)
         undecided = isinstance(thing, Opaque) or (
             isinstance(thing, Module) and Mode.CALLER in walk.now().module(thing).mode
