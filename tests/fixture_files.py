@@ -7,13 +7,20 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FIXTURES = REPOSITORY / "tests" / "fixtures"
+PROJECT = FIXTURES / "project"
+"""No situations, but files that are read together."""
 
 _TWIN = ".fixed.py"
 
 
 def all_files() -> list[Path]:
     """Every fixture and every twin."""
-    return sorted(FIXTURES.rglob("*.py"))
+    return sorted(path for path in FIXTURES.rglob("*.py") if PROJECT not in path.parents)
+
+
+def project_files() -> list[Path]:
+    """The files of the project, which are checked together and run as one program."""
+    return sorted(PROJECT.rglob("*.py"))
 
 
 def situations(folder: str | None = None) -> list[Path]:

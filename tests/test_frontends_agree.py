@@ -6,19 +6,15 @@ Line and column both count from 1 here, columns in code points, as the command a
 from __future__ import annotations
 
 import codecs
-import json
-import subprocess
-import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 from fixture_files import FIXTURES, situations
+from frontends import Told, by_command, by_flake8
 
 import torchlint
 from torchlint.config import Config
-
-Told = tuple[int, int, str, str]
 
 PROGRAM = """\
 '''Trains, logs and evaluates one small model.'''
@@ -121,43 +117,6 @@ def by_interface(folder: Path) -> dict[str, list[Told]]:
         )
         for path in sorted(folder.iterdir())
     }
-
-
-def by_command(*arguments: str, folder: Path, stdin: bytes | None = None) -> dict[str, list[Told]]:
-    command = [
-        sys.executable,
-        "-m",
-        "torchlint",
-        "check",
-        "--select",
-        "TL",
-        "--output-format",
-        "json",
-        *arguments,
-    ]
-    done = subprocess.run(command, cwd=folder, input=stdin, capture_output=True)
-    assert done.returncode in (0, 1), done.stderr.decode()
-    told: dict[str, list[Told]] = {}
-    for item in json.loads(done.stdout):
-        start = item["location"]
-        told.setdefault(Path(item["filename"]).name, []).append(
-            (start["row"], start["column"], item["code"], item["message"])
-        )
-    assert done.returncode == (1 if told else 0)
-    return {name: sorted(found) for name, found in told.items()}
-
-
-def by_flake8(*arguments: str, folder: Path, stdin: bytes | None = None) -> dict[str, list[Told]]:
-    shown = "%(path)s\t%(row)d\t%(col)d\t%(code)s\t%(text)s"
-    command = [sys.executable, "-m", "flake8", "--isolated", "--select", "TL", "--format", shown, *arguments]
-    done = subprocess.run(command, cwd=folder, input=stdin, capture_output=True)
-    assert not done.stderr, done.stderr.decode()
-    told: dict[str, list[Told]] = {}
-    for line in done.stdout.decode().split("\n"):
-        if line:
-            path, row, column, code, text = line.split("\t")
-            told.setdefault(Path(path).name, []).append((int(row), int(column), code, text))
-    return {name: sorted(found) for name, found in told.items()}
 
 
 def without_clean(told: dict[str, list[Told]]) -> dict[str, list[Told]]:

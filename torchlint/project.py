@@ -51,8 +51,12 @@ class Project:
     def open(self, source: Source, skeleton: Skeleton) -> FileFlow:
         """The flow of a source that is checked, in the place of what the disk holds under its name."""
         path = os.path.abspath(source.filename)
-        if len(self._flows) > _MOST_OPEN:
-            self._flows.clear()
+        self.reading.clear()  # what a defect may have left
+        flow = self._flows.get(path)
+        if flow is not None and flow.units.source.text == source.text:
+            return flow  # with what its callers in other files, played already, have set up
+        if flow is not None or len(self._flows) > _MOST_OPEN:
+            self._flows.clear()  # the others know the old text, or are too many to keep
         flow = self._flows[path] = self._make(path, source, skeleton)
         return flow
 

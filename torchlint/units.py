@@ -74,7 +74,7 @@ class Units:
     """The units of one source, each parsed at most once."""
 
     def __init__(self, source: Source, skeleton: Skeleton) -> None:
-        self._source = source
+        self.source = source
         self._skeleton = skeleton
         self._parsed: dict[str, Unit] = {}
 
@@ -83,7 +83,7 @@ class Units:
         if not qualname:
             return self._module_level
         definition = self._skeleton.definitions[qualname]
-        return self._source.lines(definition.first_line, definition.last_line)
+        return self.source.lines(definition.first_line, definition.last_line)
 
     def unit(self, qualname: str) -> Unit:
         """The parsed unit of a definition, or of the module level for "". Raises UnreadableSource."""
@@ -102,7 +102,7 @@ class Units:
                 text = _PREFIX + text
                 offset -= 1
         try:
-            return Unit(definition, cst.parse_module(text), offset, self._source.filename)
+            return Unit(definition, cst.parse_module(text), offset, self.source.filename)
         except cst.ParserSyntaxError as error:
             raise UnreadableSource(
                 error.message, line=max(error.raw_line + offset, 1), column=error.raw_column
@@ -110,7 +110,7 @@ class Units:
 
     @cached_property
     def _module_level(self) -> str:
-        lines = self._source.text.split("\n")
+        lines = self.source.text.split("\n")
         for first, last, indent in self._skeleton.blanked:
             lines[first - 1] = lines[first - 1][:indent] + "pass"
             for number in range(first, last):

@@ -27,7 +27,7 @@ from torchlint.flow.summary import (
     settles,
 )
 from torchlint.flow.things import NOTHING, Container, Instance, Module, Opaque, Restorer, Thing, Value
-from torchlint.flow.walk import spelled, tensors
+from torchlint.flow.walk import path_of, spelled, tensors
 
 if TYPE_CHECKING:
     from torchlint.flow.arguments import Arguments
@@ -158,6 +158,16 @@ class Applying:
         for path in sorted(summary.asks):
             for thing in self._resolve(path, bound):
                 resuming.use(walk, thing, node)
+                self._pass_on(thing)
+
+    def _pass_on(self, thing: Thing) -> None:
+        """What our callee runs without gradients, and we were given: our callers decide about its mode."""
+        walk, own = self._walk, path_of(thing)
+        undecided = isinstance(thing, Opaque) or (
+            isinstance(thing, Module) and Mode.CALLER in walk.now().module(thing).mode
+        )
+        if own is not None and undecided:
+            walk.records.asks.add(own)
 
     def _after(self, summary: Summary, bound: dict[str, Value]) -> tuple[tuple[Thing, ModuleFacts], ...]:
         """The modes that a context manager leaves behind: what it sets, else those of before."""
