@@ -57,8 +57,12 @@ def _is_open(file: FileFlow, definition: Definition) -> bool:
 def _can_name(other: FileFlow, file: FileFlow, definition: Definition) -> bool:
     """Whether a word of another file may mean this function: a plain one has to be imported, or its module."""
     name = definition.name
-    if definition.owner is not None or other.imports.resolve(name) is not None:
+    if definition.owner is not None:
         return True
+    dotted = other.imports.resolve(name)
+    if dotted is not None:
+        found = other.neighbours.find(dotted)
+        return found is None or found.home.path == file.path
     path = file.path.replace("\\", "/").removesuffix("/__init__.py").removesuffix(".py")
     return other in file.neighbours.users(name, path.rpartition("/")[2])
 

@@ -19,7 +19,9 @@ class NoGradAtTheBorder(NoGradRule):
     group = Group.PEDANTIC
     triggers = ("no_grad", "set_grad_enabled")
     message = "only inference happens under '{switch}', so inference_mode can replace it if no caller trains on the result"
-    help = "a caller that trains on what it gets, writes it in place or lets it require grad needs its clone()"
+    help = (
+        "a caller that trains on what it gets, writes it in place or lets it require grad needs its clone()"
+    )
 
     def leave_Unit(self, event: LeaveUnit) -> None:
         """Report the regions that compute what they return, where nobody in sight needs autograd for it."""
