@@ -55,7 +55,7 @@ def _is_open(file: FileFlow, definition: Definition) -> bool:
 
 
 def _can_name(other: FileFlow, file: FileFlow, definition: Definition) -> bool:
-    """Whether a word of another file may mean this function: a plain one has to be imported, or its module."""
+    """Whether a word of another file may mean this function: a plain one is imported, or its module is."""
     name = definition.name
     if definition.owner is not None:
         return True

@@ -18,7 +18,10 @@ class NoGradAtTheBorder(NoGradRule):
     name = "no-grad-at-the-border"
     group = Group.PEDANTIC
     triggers = ("no_grad", "set_grad_enabled")
-    message = "only inference happens under '{switch}', so inference_mode can replace it if no caller trains on the result"
+    message = (
+        "only inference happens under '{switch}', so inference_mode can replace it "
+        "if no caller trains on the result"
+    )
     help = (
         "a caller that trains on what it gets, writes it in place or lets it require grad needs its clone()"
     )
