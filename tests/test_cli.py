@@ -345,6 +345,8 @@ class TestRule:
             ["TL103", "graph-in-evaluation"],
             ["TL201", "item-without-detach"],
         ]
+        off = [line.split()[0] for line in done.out.splitlines() if line.endswith("off by default")]
+        assert off == ["TL404"]
 
     def test_an_unknown_one(self, tmp_path: Path) -> None:
         done = run("rule", "TL104", cwd=tmp_path)

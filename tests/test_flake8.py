@@ -91,6 +91,32 @@ def test_a_rule_that_is_off_stays_off(arguments: tuple[str, ...], shown: bool, t
     assert done.stdout.splitlines() == ([f"a.py:{TOLD}"] if shown else [])
 
 
+AT_THE_BORDER = """import torch
+
+
+@torch.no_grad()
+def gaps(a, b):
+    return (a - b).abs()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ((), False),
+        (("--ignore", "E501"), False),
+        (("--extend-select", "TL404"), True),
+        (("--select", "TL4"), True),
+    ],
+)
+def test_the_pedantic_rule_waits_to_be_selected(
+    arguments: tuple[str, ...], shown: bool, tmp_path: Path
+) -> None:
+    write(tmp_path, a=AT_THE_BORDER)
+    told = [line.split(" ")[1] for line in flake8(*arguments, "a.py", cwd=tmp_path)]
+    assert told == (["TL404"] if shown else [])
+
+
 def test_a_configuration_file_with_ignore(tmp_path: Path) -> None:
     write(tmp_path, a=LOGS_A_GRAPH)
     (tmp_path / ".flake8").write_text("[flake8]\nignore = E501\nextend-select = TL\n")

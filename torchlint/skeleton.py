@@ -37,6 +37,14 @@ class Definition:
         return any(dotted(item) == "staticmethod" for item in self.node.decorator_list)
 
     @property
+    def is_called_unnamed(self) -> bool:
+        """Whether calls need not say its name: a property, a special method, the forward of a module."""
+        if self.owner is None:
+            return False
+        special = self.name == "forward" or (self.name.startswith("__") and self.name.endswith("__"))
+        return special or any("property" in (dotted(item) or "") for item in self.node.decorator_list)
+
+    @property
     def is_abstract(self) -> bool:
         """Whether a subclass has to say what it does."""
         return any(

@@ -14,13 +14,15 @@ from pages import Block, python_blocks
 
 import torchlint
 from torchlint.config import Config
-from torchlint.prove.observations import CLAIMED
+from torchlint.prove.observations import CLAIMED, Kind
 from torchlint.prove.programs import execute
 from torchlint.prove.proof import Watch, observe
 from torchlint.prove.recording import record
 from torchlint.prove.records import Record
 
-CODES = {kind: code for code, kind in CLAIMED.items()}
+CODES: dict[Kind, list[str]] = {}
+for _code, _kind in CLAIMED.items():
+    CODES.setdefault(_kind, []).append(_code)
 
 
 def voices(text: str, name: str) -> None:
@@ -41,15 +43,19 @@ def voices(text: str, name: str) -> None:
     proof = observe(run, lines=True)
     assert not proof.record.troubles
     for one in proof.record.observations:
-        code = CODES.get(one.kind)
-        if code is None:
+        codes = CODES.get(one.kind)
+        if codes is None:
             continue
-        lines = [
-            finding.line
+        places = [
+            (finding.code, finding.line)
             for finding in findings
-            if finding.code == code and one.is_at(name, finding.line, finding.span.end_line)
+            if finding.code in codes and one.is_at(name, finding.line, finding.span.end_line)
         ]
-        seen[code, lines[0] if lines else one.site.line] = one.text
+        if not places:  # of rules that claim the same, the one that a comment names
+            gaps = (*said.missed, *said.meant)
+            named = [gap.code for gap in gaps if gap.code in codes and gap.line == one.site.line]
+            places = [((named or codes)[0], one.site.line)]
+        seen[places[0]] = one.text
     # What no observer claims yet is shown by the programs themselves.
     found = {(code, line) for code, line in found if code in CLAIMED}
     silent = {(gap.code, gap.line) for gap in (*said.missed, *said.meant) if gap.code in CLAIMED}

@@ -85,7 +85,10 @@ class Applying:
             walk.known_regions.append(followed.region)
         for thing in self._places.within(value) if walk.state is not None else ():
             facts = walk.now().tensor(thing)
-            walk.state = walk.now().with_tensor(thing, replace(facts, born=facts.born | {followed.region}))
+            if facts.grad is not Grad.YES:  # what has a graph was made elsewhere
+                walk.state = walk.now().with_tensor(
+                    thing, replace(facts, born=facts.born | {followed.region})
+                )
 
     def _call(self, callee: Callee, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
         walk, definition = self._walk, callee.definition

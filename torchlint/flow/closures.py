@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from torchlint.flow.domain import GradMode
+from torchlint.flow.domain import Fate, GradMode
 from torchlint.flow.events import RETURNED, Escaped, Logged, Region
-from torchlint.flow.fates import stays_in_sight
+from torchlint.flow.fates import meets
 from torchlint.flow.leaving import leave, says_evaluation
 from torchlint.flow.records import Call
 from torchlint.flow.state import State
@@ -134,15 +134,16 @@ class Closures:
         for thing in self._places.within(value):
             born = walk.now().tensor(thing).born
             if born and not walk.file.is_hook(walk.unit.definition):
-                walk.tell(Escaped(born, walk.site(node), RETURNED, self._stays))
+                # What a nested function returns goes to callers that are not followed.
+                asked = None if self._results else self._meets
+                walk.tell(Escaped(born, walk.site(node), RETURNED, asked))
             self._autograd.reach(thing, certain=False)
         if not self._results:
             walk.records.returned |= value
 
-    def _stays(self, region: Region) -> bool:
-        """Whether what the unit returns is harmless in the hands of all its callers."""
-        walk = self._walk
-        return not self._results and stays_in_sight(walk.file, walk.unit.name, region)
+    def _meets(self, region: Region, fate: Fate) -> bool:
+        """Whether this is the fate of what the unit returns in the hands of its callers."""
+        return meets(self._walk.file, self._walk.unit.name, region, fate)
 
     def _run(self, closure: Closure) -> Value:
         walk = self._walk

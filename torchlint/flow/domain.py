@@ -84,6 +84,14 @@ class Sensitivity(Flag):
         return cls.NO
 
 
+class Fate(Enum):
+    """What becomes of tensors that a function returns, in the hands of its callers."""
+
+    STAYS = "stays"  # all callers are in sight, and keep them from autograd and from writes
+    UNSEEN = "unseen"  # those in sight do, and there may be others
+    LOST = "lost"  # some caller does not, or cannot be followed
+
+
 class Idle(Enum):
     """Why a grad-mode switch does not do what it says."""
 

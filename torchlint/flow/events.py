@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from torchlint.flow.domain import Creation, Grad, GradMode, Idle, Misuse, Mode, Sensitivity
+from torchlint.flow.domain import Creation, Fate, Grad, GradMode, Idle, Misuse, Mode, Sensitivity
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -292,13 +292,13 @@ RETURNED = "is returned"
 class Escaped:
     """A tensor born in these regions went where inference tensors may not go, or out of sight.
 
-    Of one that is returned, `stays` tells, when asked, whether all callers in sight keep it from that.
+    Of one that is returned, `meets` tells, when asked, whether this is its fate with the callers.
     """
 
     regions: frozenset[Region]
     site: Site
     how: str
-    stays: Callable[[Region], bool] | None = None
+    meets: Callable[[Region, Fate], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

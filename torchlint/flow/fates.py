@@ -4,39 +4,73 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from torchlint.flow.domain import Fate
 from torchlint.flow.events import RETURNED, Escaped, Event, Region
+from torchlint.tables.effects import says
 
 if TYPE_CHECKING:
     from torchlint.flow.file import FileFlow
+    from torchlint.skeleton import Definition
 
 _DEEPEST = 3  # callers of callers that hand a result on
 _MOST_CALLERS = 24
 
 
-def stays_in_sight(file: FileFlow, qualname: str, region: Region, depth: int = 0) -> bool:
-    """Whether every caller of a function is in sight, and none lets what was born in the region get away.
+def meets(file: FileFlow, qualname: str, region: Region, fate: Fate) -> bool:
+    """Whether this becomes of what a function returns that was born in the region."""
+    return _fate(file, qualname, region, fate) is fate
 
-    A function that others may call is nobody's to follow: one without an underscore, in a package.
-    """
+
+def _fate(file: FileFlow, qualname: str, region: Region, asked: Fate, depth: int = 0) -> Fate:
+    """What becomes of it; LOST, without a walk, where it cannot be what is asked for."""
     definition = file.skeleton.definitions.get(qualname)
     if definition is None or depth >= _DEEPEST:
-        return False
+        return Fate.LOST
     name = definition.name
-    is_private = name.startswith("_") and not name.endswith("__")
-    if file.is_packaged and not is_private:
-        return False
     callers = [(file, caller) for caller in file.skeleton.call_sites.get(name, ()) if caller != qualname]
     for other in file.neighbours.users(name, definition.owner or name):
-        callers.extend((other, caller) for caller in other.skeleton.call_sites.get(name, ()))
-    if not 0 < len(callers) <= _MOST_CALLERS:
-        return False
-    return all(_keeps_to_itself(flow, caller, (file, qualname), region, depth) for flow, caller in callers)
+        if asked is Fate.STAYS or _can_name(other, file, definition):
+            callers.extend((other, caller) for caller in other.skeleton.call_sites.get(name, ()))
+    if len(callers) > _MOST_CALLERS:
+        return Fate.LOST
+    fate = Fate.STAYS
+    if not callers or _is_open(file, definition):
+        trains = file.says_training or "training" in says("function", name)
+        if asked is Fate.STAYS or definition.is_called_unnamed or trains:
+            return Fate.LOST
+        fate = Fate.UNSEEN
+    for flow, caller in callers:
+        theirs = _fate_with(flow, caller, (file, qualname), region, asked, depth)
+        if theirs is Fate.LOST:
+            return theirs
+        if theirs is Fate.UNSEEN:
+            fate = theirs
+    return fate
 
 
-def _keeps_to_itself(
-    flow: FileFlow, caller: str, callee: tuple[FileFlow, str], region: Region, depth: int
-) -> bool:
-    """Whether a caller lets nothing of what it is given get away."""
+def _is_open(file: FileFlow, definition: Definition) -> bool:
+    """Whether others may call a function: one without an underscore, in a package."""
+    name = definition.name
+    return file.is_packaged and (not name.startswith("_") or name.endswith("__"))
+
+
+def _can_name(other: FileFlow, file: FileFlow, definition: Definition) -> bool:
+    """Whether a word of another file may mean this function: a plain one is imported, or its module is."""
+    name = definition.name
+    if definition.owner is not None:
+        return True
+    dotted = other.imports.resolve(name)
+    if dotted is not None:
+        found = other.neighbours.find(dotted)
+        return found is None or found.home.path == file.path
+    path = file.path.replace("\\", "/").removesuffix("/__init__.py").removesuffix(".py")
+    return other in file.neighbours.users(name, path.rpartition("/")[2])
+
+
+def _fate_with(
+    flow: FileFlow, caller: str, callee: tuple[FileFlow, str], region: Region, asked: Fate, depth: int
+) -> Fate:
+    """What a caller does with what it is given."""
     hows: set[str] = set()
 
     def hear(event: Event) -> None:
@@ -45,5 +79,5 @@ def _keeps_to_itself(
 
     called = flow.follow(caller, hear, callee, region)
     if not called or hows - {RETURNED}:
-        return False
-    return not hows or stays_in_sight(flow, caller, region, depth + 1)
+        return Fate.LOST
+    return _fate(flow, caller, region, asked, depth + 1) if hows else Fate.STAYS

@@ -318,7 +318,10 @@ class Values:
             known = walk.records.yielded
             walk.records.yielded = walk.now() if known is None else known.join(walk.now())
         if walk.state is not None and walk.now().regions:
-            walk.tell(Escaped(walk.now().born, walk.site(node), "yields inside"))
+            # A decorator pauses its switch at each yield, a with does not.
+            open_ = frozenset(region for region in walk.now().born if region.form != "decorator")
+            if open_:
+                walk.tell(Escaped(open_, walk.site(node), "yields inside"))
             self.calls.switches.yielded(node, self.calls.closures.function)
         self.calls.closures.returned(value, node)
         return walk.unknown(node)

@@ -55,6 +55,7 @@ CLAIMED: dict[str, Kind] = {
     "TL401": Kind.INFERENCE_SAFE,
     "TL402": Kind.INFERENCE_TENSOR,
     "TL403": Kind.IDLE_SWITCH,
+    "TL404": Kind.INFERENCE_SAFE,
 }
 """What a finding of each rule says that torch does there."""
 

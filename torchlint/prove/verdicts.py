@@ -31,7 +31,7 @@ class Verdict:
     observation: Observation | None = None
 
 
-_NEGATIONS = {"TL401": Kind.INFERENCE_UNSAFE}
+_NEGATIONS = {"TL401": Kind.INFERENCE_UNSAFE, "TL404": Kind.INFERENCE_UNSAFE}
 """What is seen where a finding of the rule is wrong."""
 
 _HARMLESS = {

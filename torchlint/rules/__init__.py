@@ -14,6 +14,7 @@ from torchlint.rules.tl304_write_behind_autograd import WriteBehindAutograd
 from torchlint.rules.tl401_no_grad_for_inference import NoGradForInference
 from torchlint.rules.tl402_inference_tensor_in_autograd import InferenceTensorInAutograd
 from torchlint.rules.tl403_idle_grad_switch import IdleGradSwitch
+from torchlint.rules.tl404_no_grad_at_the_border import NoGradAtTheBorder
 
 RULES: tuple[type[Rule], ...] = (
     MissingEval,
@@ -27,6 +28,7 @@ RULES: tuple[type[Rule], ...] = (
     NoGradForInference,
     InferenceTensorInAutograd,
     IdleGradSwitch,
+    NoGradAtTheBorder,
 )
 
 _BY_WORD = {word: rule for rule in RULES for word in (rule.code, rule.name)}
