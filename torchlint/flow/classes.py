@@ -187,11 +187,11 @@ class Classes:
         parts = [
             self._sensitivity_of(item) for item in (*construct.arguments, *dict(construct.keywords).values())
         ]
-        known = [part for part in parts if part is not None]
+        children = [part for part in parts if part is not None]
         wrapper = effect(layer.name)
-        if not known and wrapper is not None and wrapper.kind == "same":
-            known = [Sensitivity.UNKNOWN]  # DataParallel around something by its name
-        return make(layer, positional, keywords, known)
+        if not children and wrapper is not None and wrapper.kind == "same":
+            children = [Sensitivity.UNKNOWN]  # DataParallel around something by its name
+        return make(layer, positional, keywords, children)
 
     def fills_itself(self, key: str) -> bool:
         """Whether the forward of a module class in sight stores something on the module."""

@@ -188,7 +188,7 @@ class Writing:
             for write in sorted(late, key=lambda write: write.place):
                 self._tell_of_view(write, facts.made, site)
 
-    def _written(self, thing: Thing, facts: TensorFacts, site: Site, *, by_tensor: bool = True) -> None:
+    def _written(self, thing: Thing, facts: TensorFacts, site: Site) -> None:
         walk = self._walk
         outside = facts.born - walk.now().born
         if outside:
@@ -202,7 +202,7 @@ class Writing:
         )
         if inside and (lives_on or Grad.YES in facts.grad):
             walk.tell(Escaped(inside, site, "is an update of tensors that live on"))
-        walk.records.updates |= lives_on and not walk.now().regions and by_tensor
+        walk.records.updates |= lives_on and not walk.now().regions
         path = path_of(thing)
         for storage in facts.storages:
             path = path or path_of(storage)
