@@ -263,6 +263,7 @@ def test_answers_do_not_hang_on_the_hash_seed() -> None:
     assert outputs[0] == outputs[1] == outputs[2]
 
 
+@pytest.mark.limit(120)  # all fixtures
 def test_checking_changes_nothing_around_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
@@ -305,6 +306,7 @@ def test_a_source_is_not_run(tmp_path: Path) -> None:
     assert not trace.exists()
 
 
+@pytest.mark.limit(120)
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.skipif(os.name == "nt", reason="fork is not there")
 def test_two_processes_answer_as_one(method: str) -> None:
