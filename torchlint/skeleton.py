@@ -32,6 +32,11 @@ class Definition:
         return self.node.name
 
     @property
+    def is_private(self) -> bool:
+        """Whether its name says that it is not there for others; special methods are."""
+        return self.name.startswith("_") and not self.name.endswith("__")
+
+    @property
     def is_static(self) -> bool:
         """Whether it is a staticmethod, so that no parameter is the object."""
         return any(dotted(item) == "staticmethod" for item in self.node.decorator_list)

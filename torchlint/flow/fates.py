@@ -50,8 +50,7 @@ def _fate(file: FileFlow, qualname: str, region: Region, asked: Fate, depth: int
 
 def _is_open(file: FileFlow, definition: Definition) -> bool:
     """Whether others may call a function: one without an underscore, in a package."""
-    name = definition.name
-    return file.is_packaged and (not name.startswith("_") or name.endswith("__"))
+    return file.is_packaged and not definition.is_private
 
 
 def _can_name(other: FileFlow, file: FileFlow, definition: Definition) -> bool:

@@ -284,10 +284,9 @@ class Running:
         holder: Thing | None = thing
         while isinstance(holder, Module) and holder.parent is not None:
             holder = holder.parent
-        name = definition.name
         if not isinstance(holder, Module) or path[0] == "self" or path[0].startswith("::"):
             return False
-        if (name.startswith("_") and not name.endswith("__")) or "training" in says("function", name):
+        if definition.is_private or "training" in says("function", definition.name):
             return False
         owner = definition.owner
         return owner is None or not (
