@@ -10,6 +10,29 @@ SITUATIONS: dict[str, dict[str, str]] = {
         "pkg/models.py": "from pkg import use\n" + MODELS + "\n\ndef shown(x):\n    use.show(x)\n",
         "pkg/use.py": used("from pkg import models", "models."),
     },
+    "a_caller_without_gradients_and_others_out_of_sight": {
+        "pkg/__init__.py": "",
+        "pkg/losses.py": """
+import torch
+
+
+def weighted_loss(scores, mask):
+    with torch.no_grad():  # meant TL401 others call it to train, and the weights are saved there
+        weights = (scores * mask).exp()
+    return (scores * weights).sum()
+
+
+def _weighted_sum(scores, mask):
+    with torch.no_grad():  # want TL401
+        weights = (scores * mask).exp()
+    return (scores * weights).sum()
+
+
+def validate(scores, mask):
+    with torch.inference_mode():
+        print(weighted_loss(scores, mask).item(), _weighted_sum(scores, mask).item())
+""",
+    },
     "a_base_in_another_file": {
         "bases.py": """
 from torch import nn

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from torchlint.annotations import is_plain, named
 from torchlint.constructs import UNREADABLE, Construct, Named, construct, dotted, self_attribute
 from torchlint.errors import UnreadableSource
 from torchlint.source import Source
@@ -90,8 +91,20 @@ class Definition:
         arguments = self.node.args
         for item in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
             if item.arg == parameter and item.annotation is not None:
-                return _annotated(item.annotation)
+                return named(item.annotation)
         return None
+
+    @property
+    def says_plain(self) -> bool:
+        """Whether it is annotated to return numbers, texts or arrays, and no tensors."""
+        return self.node.returns is not None and is_plain(self.node.returns)
+
+    @property
+    def loops(self) -> bool:
+        """Whether it goes through something, as evaluations go through their data."""
+        return any(
+            isinstance(node, ast.For | ast.AsyncFor | ast.comprehension) for node in ast.walk(self.node)
+        )
 
 
 @dataclass(frozen=True)
@@ -350,16 +363,6 @@ def _bound_names(nodes: tuple[ast.AST, ...]) -> dict[str, object]:
         for target in item.targets
         if isinstance(target, ast.Name)
     }
-
-
-def _annotated(node: ast.expr) -> str | None:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value if node.value.replace(".", "").isidentifier() else None
-    if isinstance(node, ast.BinOp):
-        return _annotated(node.left) if dotted(node.right) is None else _annotated(node.right)
-    if isinstance(node, ast.Subscript):
-        return _annotated(node.slice) if dotted(node.value) in ("Optional", "typing.Optional") else None
-    return dotted(node)
 
 
 def _enclosing(spans: list[tuple[int, int, str]], line: int) -> str:

@@ -54,13 +54,16 @@ def programs() -> list[Program]:
 
 
 class Thing:
-    """An object whose methods give back what they are given first; but for those of trainers and memories."""
+    """An object whose methods give back what they are given first; but for a few."""
 
     def __getattr__(self, name: str) -> Callable[..., object]:
         return first
 
     def manual_backward(self, loss: torch.Tensor) -> None:
         loss.backward()
+
+    def batch_decode(self, ids: torch.Tensor) -> list[str]:
+        return [str(row) for row in ids.tolist()]
 
     def push(self, given: torch.Tensor) -> None:
         self.kept = given

@@ -10,7 +10,7 @@ import libcst as cst
 from torchlint.flow import resuming
 from torchlint.flow.arguments import bind_parameters
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
-from torchlint.flow.events import Computed, Escaped
+from torchlint.flow.events import UPDATES, Computed, Escaped
 from torchlint.flow.regions import leave_regions
 from torchlint.flow.state import ModuleFacts
 from torchlint.flow.summary import (
@@ -105,7 +105,8 @@ class Applying:
         after = self._after(summary, bound)
         self._tell(summary, bound, node)
         if walk.now().regions and (summary.runs or (not discarded and _gives_tensor(summary.returns))):
-            walk.tell(Computed(walk.now().born, walk.site(node)))
+            infers = any(run.surely for run in summary.runs)
+            walk.tell(Computed(walk.now().born, walk.site(node), infers))
         if discarded and summary.runs and _gives_tensor(summary.returns):
             self._running.besides(node)
         if self._playing.can_play(callee, arguments, node):
@@ -225,8 +226,14 @@ class Applying:
             self._places.log(self._resolve(path, bound), node)
         if summary.enables and walk.now().regions:
             walk.tell(Escaped(walk.now().born, walk.site(node), "gradients are enabled inside"))
-        if summary.updates and walk.now().regions:
-            walk.tell(Escaped(walk.now().born, walk.site(node), "is an update of tensors that live on"))
+        if not walk.now().regions:
+            walk.records.updates |= summary.updates
+            in_constructor = walk.unit.name.rpartition(".")[2] == "__init__"
+            # What a method of a new object stores in it is in its slots.
+            walk.records.leaves |= summary.leaves and not (in_constructor and "self" in bound)
+        for told, how in ((summary.updates, UPDATES), (summary.leaves, "is kept by what is called")):
+            if told and walk.now().regions:
+                walk.tell(Escaped(walk.now().born, walk.site(node), how))
         for path in sorted(summary.keeps):
             self._places.keep(NOTHING, self._resolve(path, bound), node, anyway=True)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torchlint.flow.switches import Switches
     from torchlint.flow.values import Values
     from torchlint.flow.walk import Walk
+    from torchlint.skeleton import Definition
 
 _DEEPEST = 3  # calls of nested functions by nested functions that are followed
 
@@ -133,13 +134,19 @@ class Closures:
         leave(walk, self._places.within(value), node, evaluates=says_evaluation(walk, self.names))
         for thing in self._places.within(value):
             born = walk.now().tensor(thing).born
-            if born and not walk.file.is_hook(walk.unit.definition):
+            if born and not self._gives_plain(walk.unit.definition):
                 # What a nested function returns goes to callers that are not followed.
                 asked = None if self._results else self._meets
                 walk.tell(Escaped(born, walk.site(node), RETURNED, asked))
             self._autograd.reach(thing, certain=False)
         if not self._results:
             walk.records.returned |= value
+
+    def _gives_plain(self, definition: Definition | None) -> bool:
+        """Whether callers take what the unit returns for numbers, by its name or by its annotation."""
+        if definition is None:
+            return False
+        return self._walk.file.is_hook(definition) or (definition.says_plain and not self._results)
 
     def _meets(self, region: Region, fate: Fate) -> bool:
         """Whether this is the fate of what the unit returns in the hands of its callers."""

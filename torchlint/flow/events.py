@@ -271,10 +271,11 @@ class InferenceTensorUsed:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """New tensors were computed in these regions."""
+    """New tensors were computed in these regions; `infers` where a module runs for them."""
 
     regions: frozenset[Region]
     site: Site
+    infers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +286,10 @@ class Touched:
 
 
 REACHES_AUTOGRAD = "reaches autograd"
+WRITTEN_OUTSIDE = "is written in place outside"
+STORED = "is stored"
+GIVEN_AWAY = "is handed to a stranger"
+UPDATES = "is an update of tensors that live on"
 RETURNED = "is returned"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchlint.flow.domain import Fate
-from torchlint.flow.events import RETURNED, Escaped, Event, Region
+from torchlint.flow.events import GIVEN_AWAY, RETURNED, STORED, Escaped, Event, Region
 from torchlint.tables.effects import says
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _DEEPEST = 3  # callers of callers that hand a result on
 _MOST_CALLERS = 24
+# What may happen to numbers for a report: they do not come back to a computation from there.
+_OF_MEASURES = frozenset({RETURNED, STORED, GIVEN_AWAY})
 
 
 def meets(file: FileFlow, qualname: str, region: Region, fate: Fate) -> bool:
@@ -34,13 +36,16 @@ def _fate(file: FileFlow, qualname: str, region: Region, asked: Fate, depth: int
     if len(callers) > _MOST_CALLERS:
         return Fate.LOST
     fate = Fate.STAYS
-    if not callers or _is_open(file, definition):
+    if _measures(definition):
+        pass  # who is out of sight takes the results for numbers
+    elif not callers or file.is_open(definition):
         trains = file.says_training or "training" in says("function", name)
         if asked is Fate.STAYS or definition.is_called_unnamed or trains:
             return Fate.LOST
         fate = Fate.UNSEEN
+    harmless = _OF_MEASURES if _measures(definition) else frozenset()
     for flow, caller in callers:
-        theirs = _fate_with(flow, caller, (file, qualname), region, asked, depth)
+        theirs = _fate_with(flow, caller, (file, qualname), region, asked, depth, harmless)
         if theirs is Fate.LOST:
             return theirs
         if theirs is Fate.UNSEEN:
@@ -48,9 +53,10 @@ def _fate(file: FileFlow, qualname: str, region: Region, asked: Fate, depth: int
     return fate
 
 
-def _is_open(file: FileFlow, definition: Definition) -> bool:
-    """Whether others may call a function: one without an underscore, in a package."""
-    return file.is_packaged and not definition.is_private
+def _measures(definition: Definition) -> bool:
+    """Whether a function returns what only logs and reports want, as far as its name says."""
+    words = says("function", definition.name)
+    return "training" not in words and ("measure" in words or ("assessment" in words and definition.loops))
 
 
 def _can_name(other: FileFlow, file: FileFlow, definition: Definition) -> bool:
@@ -67,9 +73,15 @@ def _can_name(other: FileFlow, file: FileFlow, definition: Definition) -> bool:
 
 
 def _fate_with(
-    flow: FileFlow, caller: str, callee: tuple[FileFlow, str], region: Region, asked: Fate, depth: int
+    flow: FileFlow,
+    caller: str,
+    callee: tuple[FileFlow, str],
+    region: Region,
+    asked: Fate,
+    depth: int,
+    harmless: frozenset[str],
 ) -> Fate:
-    """What a caller does with what it is given."""
+    """What a caller does with what it is given, where some of it is known to be `harmless`."""
     hows: set[str] = set()
 
     def hear(event: Event) -> None:
@@ -77,6 +89,7 @@ def _fate_with(
             hows.add(event.how)
 
     called = flow.follow(caller, hear, callee, region)
-    if not called or hows - {RETURNED}:
+    hows -= harmless
+    if not (called or harmless) or hows - {RETURNED}:
         return Fate.LOST
     return _fate(flow, caller, region, asked, depth + 1) if hows else Fate.STAYS

@@ -24,8 +24,17 @@ from torchlint.flow.records import Evidence, Followed, Records
 from torchlint.flow.running import is_module_like
 from torchlint.flow.state import ModuleFacts, TensorFacts
 from torchlint.flow.summarizing import summary_of
-from torchlint.flow.summary import UNKNOWN_SUMMARY, Context, ModuleShape, Path, Summary, abroad, settles
-from torchlint.flow.things import Instance, Module, Opaque, Thing
+from torchlint.flow.summary import (
+    UNKNOWN_SUMMARY,
+    Context,
+    ModuleShape,
+    Path,
+    PlainShape,
+    Summary,
+    abroad,
+    settles,
+)
+from torchlint.flow.things import Instance, Module, Opaque, Plain, Thing
 from torchlint.flow.values import Values
 from torchlint.flow.walk import Walk
 from torchlint.names import ImportMap
@@ -81,6 +90,10 @@ class FileFlow:
         """Whether the name of the file says that what it holds is there for training."""
         stem = self.path.replace("\\", "/").rpartition("/")[2].removesuffix(".py")
         return "training" in says("function", stem)
+
+    def is_open(self, definition: Definition) -> bool:
+        """Whether others may call a function: one without an underscore, in a package."""
+        return self.is_packaged and not definition.is_private
 
     def is_hook(self, definition: Definition | None) -> bool:
         """Whether a trainer out of sight calls a method in its evaluations, and takes metrics from it."""
@@ -187,6 +200,8 @@ class FileFlow:
         grad_mode = context.grad_mode if context is not None else GradMode.CALLER
         if definition is None:
             grad_mode = GradMode.ENABLED
+        elif grad_mode.surely_off and (self.is_open(definition) or self.is_hook(definition)):
+            grad_mode |= GradMode.CALLER
         walk = Walk(self, self.units.unit(qualname), self._evidence[qualname], grad_mode, listener)
         walk.followed = followed
         self._walk(walk, definition, self._entry_facts(qualname, definition, context), probe)
@@ -256,7 +271,8 @@ class FileFlow:
                 break
         self._records[qualname] = walk.records
         if definition is None or definition.is_abstract:
-            return UNKNOWN_SUMMARY
+            says_plain = definition is not None and definition.says_plain
+            return Summary((PlainShape(Plain.OTHER),)) if says_plain else UNKNOWN_SUMMARY
         return summary_of(definition, walk)
 
     def _walk(

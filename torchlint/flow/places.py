@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from torchlint.constructs import Construct
 from torchlint.flow.domain import Grad, Misuse, Mode
-from torchlint.flow.events import Escaped, Logged, Site, UsedOutside
+from torchlint.flow.events import STORED, Escaped, Logged, Site, UsedOutside
 from torchlint.flow.leaving import leave
 from torchlint.flow.members import Members
 from torchlint.flow.neighbours import Callee
@@ -35,7 +35,7 @@ from torchlint.flow.things import (
 from torchlint.flow.walk import path_of, reads_of
 from torchlint.names import canonical
 from torchlint.tables import module, op
-from torchlint.tables.effects import effect
+from torchlint.tables.effects import effect, says
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -231,6 +231,8 @@ class Places:
         born: frozenset[object] = frozenset()
         if not lent:
             leave(walk, self.within(value), node)
+        if where and all("report" in says("place", holder.place) for holder in where):
+            return
         for thing in self.within(value):
             facts = walk.now().tensor(thing)
             born |= facts.born
@@ -241,11 +243,17 @@ class Places:
             }
             walk.records.keeps |= paths
             made = isinstance(thing, Tensor) and not paths
-            if made and not walk.now().regions and any(path_of(holder) is not None for holder in where):
-                walk.records.updates = True  # a tensor made here outlives the call
+            if made and not walk.now().regions and any(self._is_the_callers(holder) for holder in where):
+                walk.records.leaves = True
         regions = frozenset(region for region in walk.known_regions if region in born)
         if regions:
-            walk.tell(Escaped(regions, walk.site(node), "is stored"))
+            walk.tell(Escaped(regions, walk.site(node), STORED))
+
+    def _is_the_callers(self, holder: Thing) -> bool:
+        """Whether it was there before the call; what a constructor fills is new."""
+        path = path_of(holder)
+        in_constructor = self._walk.unit.name.rpartition(".")[2] == "__init__"
+        return path is not None and not (path == ("self",) and in_constructor)
 
     def require_grad(self, thing: Thing, *, wanted: object, node: cst.CSTNode) -> None:
         """requires_grad was set: a module freezes, a tensor becomes a leaf or stops being one."""

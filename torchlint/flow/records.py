@@ -52,6 +52,7 @@ class Records:
         self.yielded: State | None = None
         self.enables = False
         self.updates = False  # tensors that live on are written
+        self.leaves = False  # what is made outlives the call elsewhere than in its result
         self.steps: set[Path] = set()  # modules that backward runs through
         self.trained: set[str] = set()  # last names of the modules that backward runs through
         self.builds_graphs = False  # in evaluation mode, if the caller leaves gradients on

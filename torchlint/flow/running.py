@@ -96,7 +96,7 @@ class Running:
             facts = ModuleFacts(mode, site if Mode.TRAIN in mode else None)
         walk.state = walk.now().with_module(thing, facts)
         if parameters is not False:
-            walk.records.updates = True
+            walk.records.leaves = True
             if walk.now().regions:
                 walk.tell(Escaped(walk.now().born, site, "a module is built inside"))
         return thing
@@ -159,7 +159,7 @@ class Running:
         if discarded:
             self.besides(node)
         if state.regions:
-            walk.tell(Computed(state.born, walk.site(node)))
+            walk.tell(Computed(state.born, walk.site(node), infers=True))
             if thing.cls is not None and walk.file.classes.fills_itself(thing.cls):
                 walk.tell(Escaped(state.born, walk.site(node), "is stored by the module"))
         value = self.outcome(thing, arguments, node)
@@ -195,7 +195,7 @@ class Running:
     def besides(self, node: cst.CSTNode) -> None:
         """A module runs and nobody takes its result: it fills something else."""
         walk = self._walk
-        walk.records.updates = True
+        walk.records.leaves = True
         if walk.now().regions:
             walk.tell(Escaped(walk.now().born, walk.site(node), "is run for what it does besides"))
 

@@ -13,7 +13,7 @@ import libcst as cst
 from torchlint.flow import resuming
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.domain import Grad, Mode
-from torchlint.flow.events import Computed, Escaped, Logged
+from torchlint.flow.events import GIVEN_AWAY, Computed, Escaped, Logged
 from torchlint.flow.leaving import leave
 from torchlint.flow.running import is_module_like
 from torchlint.flow.state import TensorFacts
@@ -72,7 +72,8 @@ class Strangers:
             resuming.use(walk, thing, node)
         given_modules = any(isinstance(thing, Module) for value in arguments.all() for thing in value)
         if walk.now().regions and not discarded and (handed or given_modules):
-            walk.tell(Computed(walk.now().born, walk.site(node)))
+            infers = given_modules or any(isinstance(thing, Module) for thing in receiver)
+            walk.tell(Computed(walk.now().born, walk.site(node), infers))
         for value in arguments.all():
             self._calls.closures.handed |= value
             self._calls.invoke(
@@ -90,7 +91,7 @@ class Strangers:
         for thing in handed:
             outside = state.tensor(thing).born - state.born
             if outside:
-                walk.tell(Escaped(outside, walk.site(node), "is handed to a stranger"))
+                walk.tell(Escaped(outside, walk.site(node), GIVEN_AWAY))
         if discarded:
             self._places.keep(NOTHING, NOTHING.union(*arguments.all()), node, anyway=True, lent=True)
 

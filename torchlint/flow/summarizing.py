@@ -39,10 +39,12 @@ def summary_of(definition: Definition, walk: Walk) -> Summary:
         returns = (UnknownShape(),)
     elif records.returned:
         returns = _shapes(records.returned, end, walk, depth=0)
+    if definition.says_plain:
+        returns = tuple(PlainShape(Plain.OTHER) if shape == UnknownShape() else shape for shape in returns)
     return Summary(
         returns,
         _modes(end),
-        _stored(end),
+        _stored(end, walk),
         records.all_runs(),
         frozenset(records.asks),
         frozenset(records.writes),
@@ -53,6 +55,7 @@ def summary_of(definition: Definition, walk: Walk) -> Summary:
         frozenset(records.logs),
         frozenset(records.keeps),
         records.updates,
+        records.leaves,
         _modes(records.yielded) if records.yielded is not None and _is_context(definition) else None,
         records.enables,
         frozenset(records.steps),
@@ -86,18 +89,28 @@ def _kept(end: State) -> Iterator[tuple[Path, ModuleFacts]]:
                 yield (*path, slot), end.module(thing)
 
 
-def _stored(end: State) -> tuple[tuple[Path, Shape], ...]:
-    """What the function leaves in attributes of its caller's things: modules it built, or its arguments."""
+def _stored(end: State, walk: Walk) -> tuple[tuple[Path, Shape], ...]:
+    """What the function leaves in attributes of its caller's things: modules it built, or its arguments.
+
+    Of its own object also tensors that it made, and what is unknown.
+    """
     stored: list[tuple[Path, Shape]] = []
     for holder, slot, value in end.stored():
         path = path_of(holder)
-        if path is None or len(value) != 1:
+        if path is None or not value:
+            continue
+        own = path == ("self",)
+        if len(value) > 1:
+            if own and any(isinstance(one, Tensor | Opaque) and path_of(one) is None for one in value):
+                stored.append(((*path, slot), UnknownShape()))
             continue
         (thing,) = value
         if isinstance(thing, Module) and thing.built is not None:
             stored.append(((*path, slot), _module_shape(thing, end)))
         elif (source := path_of(thing)) is not None and source != (*path, slot):
             stored.append(((*path, slot), SamePlace(source)))
+        elif source is None and own and isinstance(thing, Tensor | Opaque):
+            stored.append(((*path, slot), _shape(thing, end, walk, depth=0)))
     return tuple(stored)
 
 

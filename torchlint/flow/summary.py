@@ -98,7 +98,8 @@ class Summary:
     backwards: frozenset[Path] = frozenset()
     logs: frozenset[Path] = frozenset()
     keeps: frozenset[Path] = frozenset()
-    updates: bool = False
+    updates: bool = False  # tensors that live on are written
+    leaves: bool = False  # what is made outlives the call elsewhere than in its result
     yielded: tuple[tuple[Path, ModuleFacts], ...] | None = None  # modes at the yield of a context manager
     enables: bool = False  # gradients are switched on inside
     steps: frozenset[Path] = frozenset()  # modules of the caller that backward runs through

@@ -133,10 +133,11 @@ class Targets:
         self._autograd.writing.write_array(base, target, walk.text(target))
         if augmented_already:  # what was written is stored once more, through a view that is made anew
             self._autograd.writing.use(list(written), walk.site(target))
-        if not written or augmented_already:
+        if augmented_already:
             return
-        outside = frozenset(thing for thing in written if isinstance(thing, Opaque))
-        self._places.keep(outside, value, target)
+        self._places.keep(frozenset(thing for thing in base if isinstance(thing, Opaque)), value, target)
+        if not written:
+            return
         setitem = op("setitem")
         assert setitem is not None
         arguments = Arguments.of(written, index, value)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.domain import Creation, Grad, GradMode
-from torchlint.flow.events import Escaped, LeafWritten, Site, Touched, ViewWritten
+from torchlint.flow.events import UPDATES, WRITTEN_OUTSIDE, Escaped, LeafWritten, Site, Touched, ViewWritten
 from torchlint.flow.graph import NO_WRITES, Sites, Write
 from torchlint.flow.instead import instead
 from torchlint.flow.memory import leaves_spread, overlap, part
@@ -192,7 +192,7 @@ class Writing:
         walk = self._walk
         outside = facts.born - walk.now().born
         if outside:
-            walk.tell(Escaped(outside, site, "is written in place outside"))
+            walk.tell(Escaped(outside, site, WRITTEN_OUTSIDE))
         # Something unknown may be an existing tensor that a stranger gave out in the region.
         known = isinstance(thing, Tensor) and not facts.behind
         inside = walk.now().born - (facts.born if known else frozenset())
@@ -201,7 +201,7 @@ class Writing:
             not isinstance(one, Tensor) or one.holder is not None or path_of(one) is not None for one in held
         )
         if inside and (lives_on or Grad.YES in facts.grad):
-            walk.tell(Escaped(inside, site, "is an update of tensors that live on"))
+            walk.tell(Escaped(inside, site, UPDATES))
         walk.records.updates |= lives_on and not walk.now().regions
         path = path_of(thing)
         for storage in facts.storages:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from torchlint.flow.domain import Fate, GradMode
 from torchlint.flow.events import (
     RETURNED,
+    UPDATES,
     Computed,
     EnterRegion,
     Escaped,
@@ -30,6 +31,8 @@ class NoGradRule(Rule):
         self.touched: set[Region] = set()
         self.used: set[Region] = set()
         self._escaped: set[Region] = set()
+        self._updating: set[Region] = set()
+        self._inferring: set[Region] = set()
         self._returning: dict[Region, Callable[[Region, Fate], bool]] = {}
 
     def visit_EnterRegion(self, event: EnterRegion) -> None:
@@ -40,6 +43,8 @@ class NoGradRule(Rule):
     def visit_Computed(self, event: Computed) -> None:
         """Remember which regions do something."""
         self.computed |= event.regions
+        if event.infers:
+            self._inferring |= event.regions
 
     def visit_Touched(self, event: Touched) -> None:
         """Remember which regions write or view tensors: that is no idle matter."""
@@ -51,6 +56,9 @@ class NoGradRule(Rule):
 
     def visit_Escaped(self, event: Escaped) -> None:
         """Remember which regions give away tensors, and whom to ask where that is to the callers."""
+        if event.how == UPDATES:
+            self._updating |= event.regions
+            return
         if event.how != RETURNED or event.meets is None:
             self._escaped |= event.regions
             return
@@ -58,16 +66,21 @@ class NoGradRule(Rule):
 
     def closed(self) -> list[Region]:
         """The regions from which no tensor leaves the unit, but to code in sight that does no harm."""
-        return [one for one in self._entered if one not in self._escaped and self._meets(one, Fate.STAYS)]
+        return [one for one in self._kept() if self._meets(one, Fate.STAYS)]
 
     def bordering(self) -> list[Region]:
         """The regions from which tensors leave by return alone, and to callers out of sight."""
-        kept = [one for one in self._entered if one not in self._escaped and one in self._returning]
-        return [one for one in kept if self._meets(one, Fate.UNSEEN)]
+        return [one for one in self._kept() if one in self._returning and self._meets(one, Fate.UNSEEN)]
 
     def returns(self, region: Region) -> bool:
         """Whether the unit returns tensors that were born in a region."""
         return region in self._returning
+
+    def _kept(self) -> list[Region]:
+        # An in-place update of what lives on is as good under inference_mode. Where no module runs beside it,
+        # it is what the region is for, and torch's notes keep no_grad for that.
+        escaped = self._escaped | (self._updating - self._inferring)
+        return [one for one in self._entered if one not in escaped]
 
     def _meets(self, region: Region, fate: Fate) -> bool:
         meets = self._returning.get(region)

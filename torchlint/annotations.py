@@ -1,0 +1,50 @@
+"""What annotations say: the class of a parameter, and results that are no tensors."""
+
+from __future__ import annotations
+
+import ast
+
+from torchlint.constructs import dotted
+
+_PLAIN = frozenset(
+    {"int", "float", "complex", "bool", "str", "bytes", "None", "ndarray", "NDArray", "DataFrame", "Series"}
+)
+_HOLDERS = frozenset(
+    {"list", "dict", "tuple", "set", "frozenset", "Sequence", "Iterable", "Mapping"}
+    | {"List", "Dict", "Tuple", "Set", "FrozenSet", "Optional", "Union", "defaultdict", "OrderedDict"}
+)
+
+
+def named(annotation: ast.expr) -> str | None:
+    """The dotted name that an annotation says; `X | None` and `Optional[X]` count as X."""
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        return annotation.value if annotation.value.replace(".", "").isidentifier() else None
+    if isinstance(annotation, ast.BinOp):
+        return named(annotation.left) if dotted(annotation.right) is None else named(annotation.right)
+    if isinstance(annotation, ast.Subscript):
+        is_optional = dotted(annotation.value) in ("Optional", "typing.Optional")
+        return named(annotation.slice) if is_optional else None
+    return dotted(annotation)
+
+
+def is_plain(annotation: ast.expr) -> bool:
+    """Whether an annotation speaks of numbers, texts and arrays alone, in containers of any depth."""
+    match annotation:
+        case ast.Constant(value=None):
+            return True
+        case ast.Constant(value=str() as text):
+            return _last(text) in _PLAIN
+        case ast.BinOp(left=left, right=right):
+            return is_plain(left) and is_plain(right)
+        case ast.Tuple(elts=parts):
+            return all(is_plain(part) for part in parts)
+        case ast.Subscript(value=holder, slice=inner):
+            name = _last(dotted(holder) or "")
+            return name in _PLAIN or (name in _HOLDERS and is_plain(inner))
+        case ast.Constant():
+            return annotation.value is Ellipsis
+    return _last(dotted(annotation) or "") in _PLAIN
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
