@@ -16,21 +16,35 @@ SITUATIONS: dict[str, dict[str, str]] = {
 import torch
 
 
-def weighted_loss(scores, mask):
-    with torch.no_grad():  # meant TL401 others call it to train, and the weights are saved there
-        weights = (scores * mask).exp()
-    return (scores * weights).sum()
-
-
-def _weighted_sum(scores, mask):
-    with torch.no_grad():  # want TL401
-        weights = (scores * mask).exp()
-    return (scores * weights).sum()
-
-
-def validate(scores, mask):
+def _shown(model, x):
     with torch.inference_mode():
-        print(weighted_loss(scores, mask).item(), _weighted_sum(scores, mask).item())
+        print(model(x))
+
+
+def weighted_loss(model, x):
+    scores = model(x.clamp_(min=0))
+    _shown(model, x)
+    with torch.no_grad():  # meant TL401 others call it to train, and the weights are saved there
+        weights = scores.exp()
+    return (scores * weights).sum()
+
+
+def _weighted_sum(model, x):
+    scores = model(x.clamp_(min=0))
+    _shown(model, x)
+    with torch.no_grad():  # want TL401
+        weights = scores.exp()
+    return (scores * weights).sum()
+""",
+        "pkg/evaluate.py": """
+import torch
+from pkg.losses import _weighted_sum, weighted_loss
+
+
+def validate(model, x):
+    model.eval()
+    with torch.inference_mode():
+        print(weighted_loss(model, x).item(), _weighted_sum(model, x).item())
 """,
     },
     "a_base_in_another_file": {
