@@ -281,6 +281,11 @@ def _collect(body: list[ast.stmt], skeleton: Skeleton) -> None:
                 ast.unparse(value) == "sys.modules[__name__]"
             ):
                 skeleton.itself.add(name)
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=maker)) if (
+                (dotted(maker) or "").rpartition(".")[2] in ("namedtuple", "NamedTuple")
+            ):
+                record = ast.ClassDef(name=name, bases=[], keywords=[], body=[], decorator_list=[])
+                skeleton.classes[name] = ClassOutline(name, (), {}, ast.copy_location(record, node))
             case _:
                 for name in ("body", "orelse", "finalbody"):
                     _collect(getattr(node, name, []), skeleton)
