@@ -82,8 +82,8 @@ class Inference:
             if not any(origin.apart for origin in self._walk.now().tensor(thing).inference):
                 self._refuse(thing, node, place, Misuse.WRITTEN)
 
-    def graded(self, value: Value, node: cst.CSTNode, misuse: Misuse) -> None:
-        """Something shall require grad."""
+    def given(self, value: Value, node: cst.CSTNode, misuse: Misuse) -> None:
+        """Something shall require grad, or become a part of a module."""
         for thing in value if len(value) == 1 else ():
             self._refuse(thing, node, "", misuse)
 

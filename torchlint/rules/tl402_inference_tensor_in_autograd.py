@@ -8,10 +8,11 @@ from torchlint.rules.base import Change, Cure, Group, Rule
 
 _NO_GRAD = "torch.no_grad"
 _WORDS = {
-    Misuse.SAVED: "is saved for backward outside",
-    Misuse.WRITTEN: "is written in place outside",
-    Misuse.GRADED: "gets requires_grad outside",
-    Misuse.PARAMETER: "becomes a parameter outside",
+    Misuse.SAVED: "is saved for backward outside, which raises",
+    Misuse.WRITTEN: "is written in place outside, which raises",
+    Misuse.GRADED: "gets requires_grad outside, which raises",
+    Misuse.PARAMETER: "becomes a parameter outside, which raises",
+    Misuse.BUFFER: "becomes a buffer outside, which load_state_dict() cannot write",
 }
 
 
@@ -23,7 +24,7 @@ class InferenceTensorInAutograd(Rule):
     group = Group.CORRECTNESS
     triggers = ("inference_mode",)
     triggers_callers = True
-    message = "'{place}' is made under '{switch}' and {what}, which raises"
+    message = "'{place}' is made under '{switch}' and {what}"
     help = "clone it outside, or make it under torch.no_grad()"
 
     def __init__(self) -> None:
