@@ -294,7 +294,7 @@ class Applying:
                     summing=True,
                     several=bool(modules),
                     modules=frozenset(modules),
-                    inference=frozenset(replace(origin, site=walk.site(node)) for origin in shape.inference),
+                    inference=self._autograd.inference.of_call(shape.inference, node),
                 )
                 for module in modules:
                     self._running.graphed(module, walk.now().module(module), value, node, module.place)

@@ -15,7 +15,7 @@ from torchlint.flow.autograd import Autograd
 from torchlint.flow.calls import Calls
 from torchlint.flow.classes import Classes
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
-from torchlint.flow.events import Event, LeaveRegion, LeaveUnit, Region
+from torchlint.flow.events import Asked, Event, LeaveRegion, LeaveUnit, Region
 from torchlint.flow.interpreter import Interpreter
 from torchlint.flow.neighbours import Alone, Callee, Neighbours
 from torchlint.flow.pauses import NO_PAUSE
@@ -251,6 +251,9 @@ class FileFlow:
         for _ in range(_MOST_WALKS):
             before = evidence.size()
             walk = Walk(self, unit, evidence, GradMode.CALLER, None)
+            if definition is not None:
+                around = replace(walk.now().around, inferring=frozenset((Asked.CALLERS,)))
+                walk.state = walk.now().with_around(around)
             self._walk(walk, definition, ())
             if evidence.size() == before:
                 break

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.domain import Grad, GradMode, Misuse
-from torchlint.flow.events import InferenceTensorUsed, Origin
+from torchlint.flow.events import Asked, InferenceTensorUsed, Origin, Region
 from torchlint.flow.things import Container, Opaque, Tensor, Thing, Value
 from torchlint.flow.walk import tensors
 from torchlint.tables import Op, Result, View
@@ -30,11 +30,20 @@ class Inference:
         self._tensors: set[Thing] = set()  # what is no number or array, whatever it was computed from
 
     def here(self, node: cst.CSTNode) -> Origins:
-        """The origin of a tensor that is made at a node, where inference_mode is surely on."""
+        """The origin of a tensor that is made at a node, where inference_mode is on or callers know."""
         (region, *others) = self._walk.now().around.inferring or (None,)
         if region is None or others:
             return NORMAL
         return frozenset((Origin(self._walk.site(node), region),))
+
+    def of_call(self, callee: Origins, node: cst.CSTNode) -> Origins:
+        """The origins here of what a function made that is not played: in a region of its own, or in ours."""
+        here = self.here(node)
+        if not here and not _are_sure(callee):
+            return NORMAL
+        own = (origin for origin in callee if origin.region is not Asked.CALLERS)
+        found = frozenset(replace(origin, site=self._walk.site(node)) for origin in own)
+        return found if _are_sure(callee) else found | here
 
     def of(self, things: Iterable[Thing]) -> Origins:
         """The origins of all of these, where each is an inference tensor."""
@@ -47,7 +56,11 @@ class Inference:
         """The origins of what an operation returns: a view has those of its base, a new tensor this node."""
         inside, base = self.here(node), self.of(tensors(first))
         if op.result is Result.CUT:
-            return base if inside else frozenset(replace(origin, apart=True) for origin in base)
+            return (
+                base
+                if inside and _are_sure(inside)
+                else frozenset(replace(origin, apart=True) for origin in base)
+            )
         if op.view in (View.VIEW, View.MULTI):
             return base
         if op.result is Result.FRESH:
@@ -69,7 +82,7 @@ class Inference:
         walk = self._walk
         mode = walk.now().grad_mode
         for thing in self._certain(value):
-            if not walk.now().tensor(thing).inference:
+            if not self.is_within((thing,)):
                 continue
             walk.records.asks_grad_mode |= GradMode.CALLER in mode
             walk.records.eventful = True
@@ -89,7 +102,8 @@ class Inference:
 
     def is_within(self, things: Iterable[Thing]) -> bool:
         """Whether any of these is an inference tensor."""
-        return any(self._walk.now().tensor(thing).inference for thing in things)
+        known = (self._walk.now().tensor(thing).inference for thing in things)
+        return any(origins and _are_sure(origins) for origins in known)
 
     def requires(self, things: Iterable[Thing]) -> bool:
         """Whether one of these requires grad, and is not only a part of something that does."""
@@ -100,7 +114,8 @@ class Inference:
         walk = self._walk
         state = walk.now()
         origins = state.tensor(thing).inference
-        if not origins:
+        regions = {origin.region for origin in origins}
+        if not origins or not _are_sure(origins):
             return
         walk.records.eventful = walk.records.asks_grad_mode = True
         if state.around.inferring != {None} or state.around.expecting:
@@ -115,7 +130,8 @@ class Inference:
             used, made = walk.own(used), walk.own(replace(used, node=inner, label=""))
         else:
             place = walk.place(thing, place)
-        walk.tell(InferenceTensorUsed(used, place, misuse, made, origin.region))
+        assert isinstance(origin.region, Region)
+        walk.tell(InferenceTensorUsed(used, place, misuse, made, origin.region, sole=len(regions) == 1))
 
     def _grads_are_on(self) -> bool:
         walk = self._walk
@@ -155,3 +171,8 @@ class Inference:
         if thing in self._tensors or self._walk.now().tensor(thing).inference:
             return True
         return isinstance(thing, Tensor) and (thing.leaf or thing.holder is not None)
+
+
+def _are_sure(origins: Origins) -> bool:
+    """Whether what has these is an inference tensor whoever calls."""
+    return all(origin.region is not Asked.CALLERS for origin in origins)

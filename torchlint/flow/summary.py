@@ -43,7 +43,7 @@ class ModuleShape:
 class TensorShape:
     """It returns a tensor; where `grad` is unknown, the tensors at `sources` decide.
 
-    `inference` where it made an inference tensor, in a region of its own.
+    `inference` where it made an inference tensor, in a region of its own or in whatever its callers are.
     """
 
     grad: Grad

@@ -46,11 +46,11 @@ class InferenceTensorInAutograd(Rule):
                 (f"'{use.made.text}' makes it here", use.made),
                 (f"'{switch}' makes inference tensors", use.region.site),
             )
-            beside = use.region.site.unit is use.site.told.unit
+            at_hand = use.region.site.filename == use.site.filename
             self.report(
                 use.site,
                 notes=notes,
-                cure=_cure(use.region, safe=beside),
+                cure=_cure(use.region, safe=use.sole) if at_hand else None,
                 place=use.place,
                 switch=switch,
                 what=_WORDS[use.misuse],
@@ -60,7 +60,7 @@ class InferenceTensorInAutograd(Rule):
 def _cure(region: Region, *, safe: bool) -> Cure:
     """Put no_grad in the place of the switch, without the argument that inference_mode may have.
 
-    It is not safe where other callers of a function lose speed that they need not lose.
+    All that is allowed in inference_mode is allowed there, and gives the same; so it is safe where it cures.
     """
     change = Change(region.callee, "{torch.no_grad}")
     if region.callee.node is not region.site.node and not region.switch.endswith("()"):
