@@ -149,14 +149,26 @@ def _aliases(rules: list[_Armed], skeleton: Skeleton) -> re.Pattern[str] | None:
 
 
 def _callers(rules: list[_Armed], units: Units, skeleton: Skeleton) -> set[str]:
-    """The units that call a function whose text triggers a rule that is about what such functions return."""
+    """The units that call a function whose text triggers a rule that is about what such functions make.
+
+    And those that use attributes in which methods may keep that.
+    """
     patterns = [armed.pattern for armed in rules if armed.rule.triggers_callers]
-    return {
-        caller
+    triggered = [
+        definition
         for name, definition in skeleton.definitions.items()
         if any(pattern.search(units.text(name)) for pattern in patterns)
-        for caller in skeleton.call_sites.get(definition.name, ())
+    ]
+    users = skeleton.call_sites
+    callers = {user for definition in triggered for user in users.get(definition.name, ())}
+    keeping = callers.union(definition.qualname for definition in triggered)
+    kept = {
+        attribute
+        for outline in skeleton.classes.values()
+        for attribute, methods in outline.storing.items()
+        if any(method.qualname in keeping for method in methods)
     }
+    return callers.union(*(users.get(attribute, ()) for attribute in kept))
 
 
 def _is_wanted(

@@ -162,6 +162,28 @@ class ClassOutline:
                     found[target] = made.callee
         return found
 
+    @cached_property
+    def storing(self) -> dict[str, list[Definition]]:
+        """For each `self.x`, the methods that store more than None there."""
+        found: dict[str, list[Definition]] = {}
+        for method in self.methods.values():
+            nodes = tuple(ast.walk(method.node))
+            emptied = {
+                id(target)
+                for node in nodes
+                if isinstance(node, ast.Assign) and construct(node.value) is None
+                for target in node.targets
+            }
+            stored = {
+                name
+                for node in nodes
+                if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
+                if id(node) not in emptied and (name := self_attribute(node)) is not None
+            }
+            for name in stored:
+                found.setdefault(name, []).append(method)
+        return found
+
     def calls(self) -> Iterator[Construct]:
         """Every call in the class body."""
         for node in self.nodes:

@@ -112,6 +112,8 @@ class Applying:
             returned = self._playing.play(definition, bound, arguments, node)
             return returned or walk.unknown(node)
         self._affect(definition, summary, bound, node)
+        for thing in bound.get("self", NOTHING) if walk.state is not None else ():
+            self._autograd.inference.doubt(thing)
         if walk.state is None:
             return NOTHING
         if summary.yielded is not None:

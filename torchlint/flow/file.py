@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 Listener = Callable[[Event], None]
 Probe = Callable[[Walk, Values, "cst.CSTNode"], None]
 
+_INFERENCE = "inference_mode"
 _MOST_WALKS = 3  # evidence that needs a third walk to show itself is rare, and its lack only silences
 _FARTHEST = 3  # files that one summary leads through
 _DEEPEST = 12  # summaries of callees of callees; what lies deeper is unknown
@@ -81,6 +82,13 @@ class FileFlow:
         """Whether the name of the file says that what it holds is there for training."""
         stem = self.path.replace("\\", "/").rpartition("/")[2].removesuffix(".py")
         return "training" in says("function", stem)
+
+    @cached_property
+    def inferring(self) -> frozenset[str]:
+        """The functions that say inference_mode, and those that use one by its name."""
+        says = [one for name, one in self.skeleton.definitions.items() if _INFERENCE in self.units.text(name)]
+        users = (user for one in says for user in self.skeleton.call_sites.get(one.name, ()))
+        return frozenset(one.qualname for one in says).union(users)
 
     def is_hook(self, definition: Definition | None) -> bool:
         """Whether a trainer out of sight calls a method in its evaluations, and takes metrics from it."""

@@ -10,7 +10,7 @@ import libcst as cst
 
 from torchlint.flow.domain import Grad, GradMode, Misuse
 from torchlint.flow.events import Asked, InferenceTensorUsed, Origin, Region
-from torchlint.flow.things import Container, Opaque, Tensor, Thing, Value
+from torchlint.flow.things import Container, Instance, Module, Opaque, Tensor, Thing, Value
 from torchlint.flow.walk import tensors
 from torchlint.tables import Op, Result, View
 from torchlint.tables.effects import says
@@ -110,6 +110,18 @@ class Inference:
         facts = [self._walk.now().tensor(thing) for thing in things]
         return any(item.grad is Grad.YES and not item.guessed for item in facts)
 
+    def doubt(self, holder: Thing) -> None:
+        """Some method of an object was called: its attributes are inference tensors where no method says other."""
+        walk = self._walk
+        if not isinstance(holder, Module | Instance) or holder.cls is None:
+            return
+        for slot, value in walk.now().slots(holder).items():
+            doubtful = [thing for thing in value if walk.now().tensor(thing).inference]
+            if doubtful and not walk.file.classes.inference(holder.cls, slot[1:]):
+                for thing in doubtful:
+                    facts = replace(walk.now().tensor(thing), inference=NORMAL)
+                    walk.state = walk.now().with_tensor(thing, facts)
+
     def _refuse(self, thing: Thing, node: cst.CSTNode, place: str, misuse: Misuse) -> None:
         walk = self._walk
         state = walk.now()
@@ -122,7 +134,8 @@ class Inference:
             return
         origin = min(origins, key=lambda one: one.site.serial)
         used, made = walk.site(node), origin.site
-        place = place or self._name(thing) or " ".join(made.unit.text(made.node).split())
+        held = thing.place if isinstance(thing, Tensor) and thing.holder is not None else ""
+        place = place or self._name(thing) or held or " ".join(made.unit.text(made.node).split())
         depth = len(used.calls)
         if depth and made.calls[:depth] == used.calls:
             # One function does both, or calls what makes it: that is where it has to be mended.

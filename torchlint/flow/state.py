@@ -142,8 +142,9 @@ class Around:
     """What else holds at one point because of the `with` statements and decorators around it.
 
     `inferring`: the regions of inference_mode that may be the innermost one; None where there is
-    none, empty where callers have one; the callers are asked where nobody knows them yet. `casting`: autocast may be on, which hands many operations
-    copies. `expecting`: what raises here is meant to, as under `pytest.raises`.
+    none, empty where callers have one; the callers are asked where nobody knows them yet. `casting`:
+    autocast may be on, which hands many operations copies. `expecting`: what raises here is meant to,
+    as under `pytest.raises`.
     """
 
     inferring: frozenset[Region | Asked | None] = frozenset((None,))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torchlint.constructs import dotted
 from torchlint.flow.domain import Grad
+from torchlint.flow.events import Origin
 from torchlint.flow.state import ModuleFacts, State
 from torchlint.flow.summary import (
     ContainerShape,
@@ -57,6 +58,7 @@ def summary_of(definition: Definition, walk: Walk) -> Summary:
         records.enables,
         frozenset(records.steps),
         records.builds_graphs,
+        tuple(_infers(end)),
     )
 
 
@@ -99,6 +101,17 @@ def _stored(end: State) -> tuple[tuple[Path, Shape], ...]:
         elif (source := path_of(thing)) is not None and source != (*path, slot):
             stored.append(((*path, slot), SamePlace(source)))
     return tuple(stored)
+
+
+def _infers(end: State) -> Iterator[tuple[str, frozenset[Origin]]]:
+    """The attributes in which the function leaves inference tensors, if it leaves anything."""
+    for holder, slot, value in end.stored():
+        path = path_of(holder)
+        if path != ("self",) or not slot.startswith("."):
+            continue
+        origins = [end.tensor(thing).inference for thing in value if path_of(thing) != (*path, slot)]
+        if origins and all(origins):
+            yield slot[1:], frozenset().union(*origins)
 
 
 def _module_shape(thing: Module, end: State) -> ModuleShape:

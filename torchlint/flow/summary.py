@@ -103,6 +103,8 @@ class Summary:
     enables: bool = False  # gradients are switched on inside
     steps: frozenset[Path] = frozenset()  # modules of the caller that backward runs through
     builds_graphs: bool = False  # in evaluation mode, where the caller leaves gradients on
+    # Attributes of `self` that hold an inference tensor at its end, or still what they held before.
+    infers: tuple[tuple[str, frozenset[Origin]], ...] = ()
 
 
 UNKNOWN_SUMMARY = Summary()
