@@ -114,7 +114,8 @@ def _check(
 
     skeleton = outline(source, tree)
     rules = [rule for rule in rules if rule.required.search(source.text)]
-    if not any(rule.pattern.search(source.text) for rule in rules):
+    abroad = _abroad(source, rules, skeleton, project) if project else {}
+    if not abroad and not any(rule.pattern.search(source.text) for rule in rules):
         return []
     # LibCST costs 200 ms to import: only a file that passed the triggers pays.
     from torchlint.flow.file import FileFlow, unit_names
@@ -124,6 +125,8 @@ def _check(
     units = flow.units
     aliases = _aliases(rules, skeleton)
     callers = _callers([armed for armed in rules if armed.pattern.search(source.text)], units, skeleton)
+    for path, said in abroad.items():
+        callers |= _callers_abroad(flow.neighbours.at(path), said, skeleton)
     wanted = [
         name
         for name in unit_names(skeleton)
@@ -169,6 +172,28 @@ def _callers(rules: list[_Armed], units: Units, skeleton: Skeleton) -> set[str]:
         if any(method.qualname in keeping for method in methods)
     }
     return callers.union(*(users.get(attribute, ()) for attribute in kept))
+
+
+def _abroad(
+    source: Source, rules: list[_Armed], skeleton: Skeleton, project: Project
+) -> dict[str, re.Pattern[str]]:
+    """The files of the project that it imports from and whose text triggers a rule about callers."""
+    return {
+        path: armed.pattern
+        for armed in rules
+        if armed.rule.triggers_callers
+        for path in project.imported(source.filename, skeleton, armed.pattern)
+    }
+
+
+def _callers_abroad(home: FileFlow | None, said: re.Pattern[str], skeleton: Skeleton) -> set[str]:
+    """The units that use, by its name, a function of another file whose text triggers such a rule."""
+    if home is None:
+        return set()
+    triggered = [
+        one.name for name, one in home.skeleton.definitions.items() if said.search(home.units.text(name))
+    ]
+    return {user for name in triggered for user in skeleton.call_sites.get(name, ())}
 
 
 def _is_wanted(

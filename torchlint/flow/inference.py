@@ -111,7 +111,7 @@ class Inference:
         return any(item.grad is Grad.YES and not item.guessed for item in facts)
 
     def doubt(self, holder: Thing) -> None:
-        """Some method of an object was called: its attributes are inference tensors where no method says other."""
+        """A method of an object was called: what its attributes hold is sure only if methods agree."""
         walk = self._walk
         if not isinstance(holder, Module | Instance) or holder.cls is None:
             return
