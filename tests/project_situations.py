@@ -5,6 +5,94 @@ from __future__ import annotations
 from project_imports import MODELS, used
 
 SITUATIONS: dict[str, dict[str, str]] = {
+    "features_made_inside_in_another_file": {
+        "pkg/__init__.py": "from .encoders import extract, plain\n",
+        "pkg/encoders.py": """
+import torch
+import torch.nn.functional as F
+
+
+@torch.inference_mode()
+def extract(x):
+    return F.normalize(x)
+
+
+def plain(x):
+    return F.normalize(x)
+
+
+def scaled(x):
+    return F.normalize(x) * 2
+
+
+class Teacher:
+    @torch.inference_mode()
+    def targets(self, x):
+        return torch.softmax(x, -1)
+""",
+        "pkg/bases.py": """
+import torch
+from pkg import encoders
+
+
+class Keeper:
+    def __init__(self, x):
+        self.features, self.other = encoders.extract(x), encoders.plain(x)
+        self.anchors = self.raw = None
+
+    @torch.inference_mode()
+    def fill(self, x):
+        self.anchors = torch.exp(x)
+""",
+        "use.py": """
+from pkg import extract, plain
+from pkg.encoders import Teacher
+from torch import nn
+
+head = nn.Linear(4, 2)
+
+
+def train_step(x):
+    head(extract(x)).sum().backward()  # want TL402 "'extract(x)' is made under"
+    head(plain(x)).sum().backward()
+    head(extract(x).clone()).sum().backward()
+
+
+def distil(x):
+    teacher = Teacher()
+    loss = (head(x) * teacher.targets(x)).sum()  # want TL402 "is saved for backward outside"
+    loss.backward()
+""",
+        "keep.py": """
+from pkg.bases import Keeper
+from torch import nn
+
+
+class Mine(Keeper):
+    def __init__(self, x):
+        super().__init__(x)
+        self.head = nn.Linear(4, 2)
+
+    def train_step(self, x):
+        loss = (self.head(x) * self.anchors).sum()  # want TL402 "'self.anchors' is made under"
+        loss.backward()
+""",
+        "inside.py": """
+import torch
+from pkg.encoders import scaled
+from torch import nn
+
+head = nn.Linear(4, 2)
+
+
+def train_step(x):
+    with torch.inference_mode():
+        features = scaled(x)
+    again = scaled(x)
+    head(again).sum().backward()
+    head(features).sum().backward()  # want TL402 "'features' is made under"
+""",
+    },
     "files_that_import_each_other": {
         "pkg/__init__.py": "",
         "pkg/models.py": "from pkg import use\n" + MODELS + "\n\ndef shown(x):\n    use.show(x)\n",

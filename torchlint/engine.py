@@ -124,9 +124,13 @@ def _check(
     flow = project.open(source, skeleton) if project else FileFlow(skeleton, Units(source, skeleton))
     units = flow.units
     aliases = _aliases(rules, skeleton)
-    callers = _callers([armed for armed in rules if armed.pattern.search(source.text)], units, skeleton)
+    callers: set[str] = set()
+    for armed in rules if skeleton.definitions else ():
+        if armed.rule.triggers_callers and armed.pattern.search(source.text):
+            callers |= _callers(armed.pattern, flow, skeleton.call_sites)
     for path, said in abroad.items():
-        callers |= _callers_abroad(flow.neighbours.at(path), said, skeleton)
+        home = flow.neighbours.at(path)
+        callers |= _callers(said, home, skeleton.call_sites) if home is not None else set()
     wanted = [
         name
         for name in unit_names(skeleton)
@@ -151,29 +155,6 @@ def _aliases(rules: list[_Armed], skeleton: Skeleton) -> re.Pattern[str] | None:
     return re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b") if names else None
 
 
-def _callers(rules: list[_Armed], units: Units, skeleton: Skeleton) -> set[str]:
-    """The units that call a function whose text triggers a rule that is about what such functions make.
-
-    And those that use attributes in which methods may keep that.
-    """
-    patterns = [armed.pattern for armed in rules if armed.rule.triggers_callers]
-    triggered = [
-        definition
-        for name, definition in skeleton.definitions.items()
-        if any(pattern.search(units.text(name)) for pattern in patterns)
-    ]
-    users = skeleton.call_sites
-    callers = {user for definition in triggered for user in users.get(definition.name, ())}
-    keeping = callers.union(definition.qualname for definition in triggered)
-    kept = {
-        attribute
-        for outline in skeleton.classes.values()
-        for attribute, methods in outline.storing.items()
-        if any(method.qualname in keeping for method in methods)
-    }
-    return callers.union(*(users.get(attribute, ()) for attribute in kept))
-
-
 def _abroad(
     source: Source, rules: list[_Armed], skeleton: Skeleton, project: Project
 ) -> dict[str, re.Pattern[str]]:
@@ -186,14 +167,23 @@ def _abroad(
     }
 
 
-def _callers_abroad(home: FileFlow | None, said: re.Pattern[str], skeleton: Skeleton) -> set[str]:
-    """The units that use, by its name, a function of another file whose text triggers such a rule."""
-    if home is None:
-        return set()
-    triggered = [
-        one.name for name, one in home.skeleton.definitions.items() if said.search(home.units.text(name))
-    ]
-    return {user for name in triggered for user in skeleton.call_sites.get(name, ())}
+def _callers(said: re.Pattern[str], home: FileFlow, users: dict[str, list[str]]) -> set[str]:
+    """The users of what a file defines under a name, where its text triggers a rule about what it makes.
+
+    A function may return that, or a method keep it in an attribute.
+    """
+    skeleton = home.skeleton
+    triggered = [one for name, one in skeleton.definitions.items() if said.search(home.units.text(name))]
+    keeping = {one.qualname for one in triggered}.union(
+        *(skeleton.call_sites.get(one.name, ()) for one in triggered)
+    )
+    names = {one.name for one in triggered} | {
+        attribute
+        for outline in skeleton.classes.values()
+        for attribute, methods in outline.storing.items()
+        if any(method.qualname in keeping for method in methods)
+    }
+    return {user for name in names for user in users.get(name, ())}
 
 
 def _is_wanted(
