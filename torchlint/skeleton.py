@@ -171,8 +171,10 @@ class ClassOutline:
             emptied = {
                 id(target)
                 for node in nodes
-                if isinstance(node, ast.Assign) and construct(node.value) is None
-                for target in node.targets
+                if isinstance(node, ast.Assign)
+                for whole in node.targets
+                for target, value in _pairs(whole, node.value)
+                if construct(value) is None
             }
             stored = {
                 name
@@ -361,6 +363,14 @@ def _self_assignments(nodes: tuple[ast.AST, ...]) -> Iterator[tuple[str, ast.exp
             and (name := self_attribute(item.target)) is not None
         ):
             yield name, item.value
+
+
+def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """What an assignment binds to what: part by part where both sides are written out."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+        yield from zip(target.elts, value.elts, strict=True)
+    else:
+        yield target, value
 
 
 def _bound_names(nodes: tuple[ast.AST, ...]) -> dict[str, object]:

@@ -175,9 +175,13 @@ class Inference:
         return found
 
     def _is_surely_made(self, operands: list[Thing], node: cst.CSTNode, *, method: bool) -> bool:
-        """Whether an operation gives tensors: a function of torch does, `a * b` where one of them is one."""
-        if not method and isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
-            return True
+        """Whether an operation gives tensors: a function of torch does, `a * b` where one of them is one.
+
+        So does a method that is told a `dim`: those of arrays and tables call it axis.
+        """
+        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+            keywords = {arg.keyword.value for arg in node.args if arg.keyword is not None}
+            return not method or "dim" in keywords or any(self._is_tensor(thing) for thing in operands)
         return any(self._is_tensor(thing) for thing in operands)
 
     def _is_tensor(self, thing: Thing) -> bool:
