@@ -168,14 +168,9 @@ class ClassOutline:
         found: dict[str, list[Definition]] = {}
         for method in self.methods.values():
             nodes = tuple(ast.walk(method.node))
-            emptied = {
-                id(target)
-                for node in nodes
-                if isinstance(node, ast.Assign)
-                for whole in node.targets
-                for target, value in _pairs(whole, node.value)
-                if construct(value) is None
-            }
+            assigned = (node for node in nodes if isinstance(node, ast.Assign))
+            pairs = (pair for node in assigned for one in node.targets for pair in _pairs(one, node.value))
+            emptied = {id(target) for target, value in pairs if construct(value) is None}
             stored = {
                 name
                 for node in nodes
