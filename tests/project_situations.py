@@ -3,49 +3,13 @@
 from __future__ import annotations
 
 from project_imports import MODELS, used
+from project_regions import REGIONS
 
-SITUATIONS: dict[str, dict[str, str]] = {
+SITUATIONS: dict[str, dict[str, str]] = REGIONS | {
     "files_that_import_each_other": {
         "pkg/__init__.py": "",
         "pkg/models.py": "from pkg import use\n" + MODELS + "\n\ndef shown(x):\n    use.show(x)\n",
         "pkg/use.py": used("from pkg import models", "models."),
-    },
-    "a_caller_without_gradients_and_others_out_of_sight": {
-        "pkg/__init__.py": "",
-        "pkg/losses.py": """
-import torch
-
-
-def _shown(model, x):
-    with torch.inference_mode():
-        print(model(x))
-
-
-def weighted_loss(model, x):
-    scores = model(x.clamp_(min=0))
-    _shown(model, x)
-    with torch.no_grad():  # meant TL401 others call it to train, and the weights are saved there
-        weights = scores.exp()
-    return (scores * weights).sum()
-
-
-def _weighted_sum(model, x):
-    scores = model(x.clamp_(min=0))
-    _shown(model, x)
-    with torch.no_grad():  # want TL401
-        weights = scores.exp()
-    return (scores * weights).sum()
-""",
-        "pkg/evaluate.py": """
-import torch
-from pkg.losses import _weighted_sum, weighted_loss
-
-
-def validate(model, x):
-    model.eval()
-    with torch.inference_mode():
-        print(weighted_loss(model, x).item(), _weighted_sum(model, x).item())
-""",
     },
     "a_base_in_another_file": {
         "bases.py": """

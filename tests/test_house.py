@@ -27,7 +27,9 @@ PACKAGE = REPOSITORY / "torchlint"
 
 FLOORS: dict[str, int] = {
     **dict.fromkeys(("source", "diagnostic", "errors"), 0),
-    **dict.fromkeys(("skeleton", "annotations", "constructs", "units", "names", "tables", "notebook"), 1),
+    **dict.fromkeys(
+        ("skeleton", "definitions", "annotations", "constructs", "units", "names", "tables", "notebook"), 1
+    ),
     "flow": 2,
     "rules": 3,
     **dict.fromkeys(("engine", "runner", "cache", "project", "config", "noqa", "baseline", "fixes"), 4),
@@ -56,6 +58,7 @@ HOMES: dict[str, dict[str, str]] = {
     },
     "ast": {
         "skeleton": "its work",
+        "definitions": "the functions and classes of the skeleton",
         "annotations": "the annotations of the skeleton",
         "constructs": "the expressions of the skeleton",
         "tables": "reads literals in cells",

@@ -114,7 +114,8 @@ def _check(
 
     skeleton = outline(source, tree)
     rules = [rule for rule in rules if rule.required.search(source.text)]
-    if not any(rule.pattern.search(source.text) for rule in rules):
+    abroad = _abroad(source, rules, skeleton, project) if project else {}
+    if not abroad and not any(rule.pattern.search(source.text) for rule in rules):
         return []
     # LibCST costs 200 ms to import: only a file that passed the triggers pays.
     from torchlint.flow.file import FileFlow, unit_names
@@ -123,7 +124,13 @@ def _check(
     flow = project.open(source, skeleton) if project else FileFlow(skeleton, Units(source, skeleton))
     units = flow.units
     aliases = _aliases(rules, skeleton)
-    callers = _callers([armed for armed in rules if armed.pattern.search(source.text)], units, skeleton)
+    callers: set[str] = set()
+    for armed in rules if skeleton.definitions else ():
+        if armed.rule.triggers_callers and armed.pattern.search(source.text):
+            callers |= _callers(armed.pattern, flow, skeleton.call_sites)
+    for path, said in abroad.items():
+        home = flow.neighbours.at(path)
+        callers |= _callers(said, home, skeleton.call_sites) if home is not None else set()
     wanted = [
         name
         for name in unit_names(skeleton)
@@ -148,15 +155,35 @@ def _aliases(rules: list[_Armed], skeleton: Skeleton) -> re.Pattern[str] | None:
     return re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b") if names else None
 
 
-def _callers(rules: list[_Armed], units: Units, skeleton: Skeleton) -> set[str]:
-    """The units that call a function whose text triggers a rule that is about what such functions return."""
-    patterns = [armed.pattern for armed in rules if armed.rule.triggers_callers]
+def _abroad(
+    source: Source, rules: list[_Armed], skeleton: Skeleton, project: Project
+) -> dict[str, re.Pattern[str]]:
+    """The files of the project that it imports from and whose text triggers a rule about callers."""
     return {
-        caller
-        for name, definition in skeleton.definitions.items()
-        if any(pattern.search(units.text(name)) for pattern in patterns)
-        for caller in skeleton.call_sites.get(definition.name, ())
+        path: armed.pattern
+        for armed in rules
+        if armed.rule.triggers_callers
+        for path in project.imported(source.filename, skeleton, armed.pattern)
     }
+
+
+def _callers(said: re.Pattern[str], home: FileFlow, users: dict[str, list[str]]) -> set[str]:
+    """The users of what a file defines under a name, where its text triggers a rule about what it makes.
+
+    A function may return that, or a method keep it in an attribute.
+    """
+    skeleton = home.skeleton
+    triggered = [one for name, one in skeleton.definitions.items() if said.search(home.units.text(name))]
+    keeping = {one.qualname for one in triggered}.union(
+        *(skeleton.call_sites.get(one.name, ()) for one in triggered)
+    )
+    names = {one.name for one in triggered} | {
+        attribute
+        for outline in skeleton.classes.values()
+        for attribute, methods in outline.storing.items()
+        if any(method.qualname in keeping for method in methods)
+    }
+    return {user for name in names for user in users.get(name, ())}
 
 
 def _is_wanted(

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from torchlint.errors import UnreadableSource
+from torchlint.names import ImportMap
 from torchlint.skeleton import Skeleton, outline
 from torchlint.source import Source
 
@@ -46,6 +47,7 @@ class Project:
         self._layouts: dict[str, Layout] = {}
         self._roots: dict[str, list[str]] = {}
         self._said: dict[tuple[str, str, str], list[str]] = {}
+        self._saying: dict[tuple[str, str], bool] = {}
         self.reading: list[str] = []
 
     def open(self, source: Source, skeleton: Skeleton) -> FileFlow:
@@ -105,6 +107,37 @@ class Project:
         if known is None:
             known = self._said[key] = self._search(root, name, beside)
         return known
+
+    def imported(self, filename: str, skeleton: Skeleton, said: re.Pattern[str]) -> list[str]:
+        """The files with such text that a source imports from, or that lie in a package it imports from."""
+        around = Around(self, os.path.abspath(filename))
+        imports = ImportMap(skeleton, around.layout.package)
+        targets = [imports.resolve(name) for name in skeleton.imports]
+        targets += [imports.absolute(star) for star in skeleton.stars[:_MOST_STARS]]
+        found: dict[str, None] = {}
+        for target in targets:
+            place = around.place(target) if target else None
+            for path in self._around(*place) if place is not None else ():
+                if self._says(path, said):
+                    found[path] = None
+        return list(found)
+
+    def _around(self, path: str, rest: list[str]) -> list[str]:
+        """A file; where it is that of a package which hands a name on, those beside it."""
+        folder, name = os.path.split(path)
+        if name != "__init__.py" or not rest:
+            return [path]
+        return [os.path.join(folder, one) for one in sorted(self.listing(folder)) if one.endswith(".py")]
+
+    def _says(self, path: str, said: re.Pattern[str]) -> bool:
+        key = (path, said.pattern)
+        if key not in self._saying:
+            try:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    self._saying[key] = said.search(file.read(_LARGEST)) is not None
+            except OSError:
+                self._saying[key] = False
+        return self._saying[key]
 
     def _search(self, root: str, name: str, beside: str) -> list[str]:
         words = [word.encode() for word in (name, beside)]
@@ -226,7 +259,7 @@ class Around:
         from torchlint.flow.neighbours import Found
 
         for _ in range(steps):
-            place = self._place(dotted)
+            place = self.place(dotted)
             if place is None:
                 return None
             path, rest = place
@@ -250,7 +283,8 @@ class Around:
                 return found
         return None
 
-    def _place(self, dotted: str) -> tuple[str, list[str]] | None:
+    def place(self, dotted: str) -> tuple[str, list[str]] | None:
+        """The file that a dotted name leads to, and what of the name is left for the file to define."""
         parts = dotted.split(".")
         for root in self.layout.roots:
             place = self._project.module(root, parts)

@@ -10,182 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from torchlint.annotations import is_plain, named
-from torchlint.constructs import UNREADABLE, Construct, Named, construct, dotted, self_attribute
+from torchlint.constructs import UNREADABLE, Construct, construct, dotted
+from torchlint.definitions import ClassOutline, Definition
 from torchlint.errors import UnreadableSource
 from torchlint.source import Source
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """A function or method: its name, the whole lines it owns, its parameters."""
-
-    qualname: str
-    owner: str | None
-    first_line: int
-    last_line: int
-    indent: int
-    node: ast.FunctionDef | ast.AsyncFunctionDef
-
-    @property
-    def name(self) -> str:
-        """The last part of the qualified name."""
-        return self.node.name
-
-    @property
-    def is_private(self) -> bool:
-        """Whether its name says that it is not there for others; special methods are."""
-        return self.name.startswith("_") and not self.name.endswith("__")
-
-    @property
-    def is_static(self) -> bool:
-        """Whether it is a staticmethod, so that no parameter is the object."""
-        return any(dotted(item) == "staticmethod" for item in self.node.decorator_list)
-
-    @property
-    def is_called_unnamed(self) -> bool:
-        """Whether calls need not say its name: a property, a special method, the forward of a module."""
-        if self.owner is None:
-            return False
-        special = self.name == "forward" or (self.name.startswith("__") and self.name.endswith("__"))
-        return special or any("property" in (dotted(item) or "") for item in self.node.decorator_list)
-
-    @property
-    def is_abstract(self) -> bool:
-        """Whether a subclass has to say what it does."""
-        return any(
-            (dotted(item) or "").rpartition(".")[2] == "abstractmethod" for item in self.node.decorator_list
-        )
-
-    @property
-    def is_playable(self) -> bool:
-        """Whether the body can be walked in the place of a call: it neither waits nor yields."""
-        if self.is_abstract or isinstance(self.node, ast.AsyncFunctionDef):
-            return False
-        return not any(
-            isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in ast.walk(self.node)
-        )
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """Names of the positional parameters, in order."""
-        arguments = self.node.args
-        return tuple(item.arg for item in (*arguments.posonlyargs, *arguments.args))
-
-    @property
-    def keyword_parameters(self) -> tuple[str, ...]:
-        """Names of the parameters that only keywords reach."""
-        return tuple(item.arg for item in self.node.args.kwonlyargs)
-
-    def stores_on_self(self) -> bool:
-        """Whether the body assigns an attribute of `self`."""
-        return any(
-            self_attribute(target) is not None
-            for node in ast.walk(self.node)
-            if isinstance(node, ast.Assign)
-            for target in node.targets
-        )
-
-    def annotation(self, parameter: str) -> str | None:
-        """The dotted name a parameter is annotated with; `X | None` and `Optional[X]` count as X."""
-        arguments = self.node.args
-        for item in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
-            if item.arg == parameter and item.annotation is not None:
-                return named(item.annotation)
-        return None
-
-    @property
-    def says_plain(self) -> bool:
-        """Whether it is annotated to return numbers, texts or arrays, and no tensors."""
-        return self.node.returns is not None and is_plain(self.node.returns)
-
-    @property
-    def loops(self) -> bool:
-        """Whether it goes through something, as evaluations go through their data."""
-        return any(
-            isinstance(node, ast.For | ast.AsyncFor | ast.comprehension) for node in ast.walk(self.node)
-        )
-
-
-@dataclass(frozen=True)
-class ClassOutline:
-    """A class: its bases as written, its methods, and what its body says about its attributes."""
-
-    name: str
-    bases: tuple[str, ...]
-    methods: dict[str, Definition]
-    node: ast.ClassDef = field(repr=False)
-
-    @cached_property
-    def nodes(self) -> tuple[ast.AST, ...]:
-        """Every node of the class."""
-        return tuple(ast.walk(self.node))
-
-    def attributes(self) -> dict[str, list[object]]:
-        """For each `self.x = …` in any method, the constructs and literals assigned."""
-        found: dict[str, list[object]] = {}
-        for target, value in _self_assignments(self.nodes):
-            found.setdefault(target, []).append(construct(value))
-        return found
-
-    def attribute_uses(self) -> dict[str, set[str]]:
-        """For each `self.x`, the methods called on it; `()` where it is called itself."""
-        found: dict[str, set[str]] = {}
-        for node in self.nodes:
-            if not isinstance(node, ast.Call):
-                continue
-            if (name := self_attribute(node.func)) is not None:
-                found.setdefault(name, set()).add("()")
-            elif (
-                isinstance(node.func, ast.Attribute) and (name := self_attribute(node.func.value)) is not None
-            ):
-                found.setdefault(name, set()).add(node.func.attr)
-        return found
-
-    @cached_property
-    def buffers(self) -> frozenset[str]:
-        """The names that its methods register as buffers."""
-        return frozenset(
-            str(name)
-            for made in self.calls()
-            if made.callee == "self.register_buffer"
-            for name in (*made.arguments[:1], *(value for key, value in made.keywords if key == "name"))
-        )
-
-    @cached_property
-    def snapshots(self) -> dict[str, str]:
-        """What methods set `self.<name>` to: the callee of a call on an attribute of something else."""
-        found: dict[str, str] = {}
-        for name, method in self.methods.items():
-            if name == "__init__":
-                continue
-            nodes = tuple(ast.walk(method.node))
-            known = _bound_names(nodes)
-            for target, value in _self_assignments(nodes):
-                made = construct(value)
-                if isinstance(made, Construct | Named):  # self.old = old.to(device)
-                    head = (made.callee if isinstance(made, Construct) else made.name).partition(".")[0]
-                    made = known.get(head, made)
-                original = made.arguments[0] if isinstance(made, Construct) and made.arguments else None
-                if (
-                    isinstance(made, Construct)
-                    and isinstance(original, Named)
-                    and "." in original.name.removeprefix("self.")
-                ):
-                    found[target] = made.callee
-        return found
-
-    def calls(self) -> Iterator[Construct]:
-        """Every call in the class body."""
-        for node in self.nodes:
-            if isinstance(node, ast.Call):
-                made = construct(node)
-                if isinstance(made, Construct):
-                    yield made
-
-    def mentions_training(self) -> bool:
-        """Whether a method reads `self.training`."""
-        return any(self_attribute(node) == "training" for node in self.nodes)
 
 
 @dataclass
@@ -282,8 +110,8 @@ def _collect(body: list[ast.stmt], skeleton: Skeleton) -> None:
             ):
                 skeleton.itself.add(name)
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=maker)) if (
-                (dotted(maker) or "").rpartition(".")[2] in ("namedtuple", "NamedTuple")
-            ):
+                dotted(maker) or ""
+            ).rpartition(".")[2] in ("namedtuple", "NamedTuple"):
                 record = ast.ClassDef(name=name, bases=[], keywords=[], body=[], decorator_list=[])
                 skeleton.classes[name] = ClassOutline(name, (), {}, ast.copy_location(record, node))
             case _:
@@ -340,34 +168,6 @@ def _collect_class(node: ast.ClassDef, skeleton: Skeleton) -> None:
 def _blank(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, skeleton: Skeleton) -> None:
     first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
     skeleton.blanked.append((first, node.end_lineno or node.lineno, node.col_offset))
-
-
-def _self_assignments(nodes: tuple[ast.AST, ...]) -> Iterator[tuple[str, ast.expr | None]]:
-    for item in nodes:
-        if isinstance(item, ast.Assign):
-            for target in item.targets:
-                if (name := self_attribute(target)) is not None:
-                    yield name, item.value
-                elif isinstance(target, ast.Tuple | ast.List):
-                    for part in target.elts:
-                        if (name := self_attribute(part)) is not None:
-                            yield name, None
-        elif (
-            isinstance(item, ast.AnnAssign | ast.AugAssign)
-            and (name := self_attribute(item.target)) is not None
-        ):
-            yield name, item.value
-
-
-def _bound_names(nodes: tuple[ast.AST, ...]) -> dict[str, object]:
-    """What local names are bound to by plain assignments."""
-    return {
-        target.id: construct(item.value)
-        for item in nodes
-        if isinstance(item, ast.Assign)
-        for target in item.targets
-        if isinstance(target, ast.Name)
-    }
 
 
 def _enclosing(spans: list[tuple[int, int, str]], line: int) -> str:

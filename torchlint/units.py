@@ -11,9 +11,10 @@ from functools import cached_property
 
 import libcst as cst
 
+from torchlint.definitions import Definition
 from torchlint.diagnostic import Span
 from torchlint.errors import UnreadableSource
-from torchlint.skeleton import Definition, Skeleton
+from torchlint.skeleton import Skeleton
 from torchlint.source import Source
 
 # An indented definition is parsed behind this line, with its own indentation: columns stay true.

@@ -30,6 +30,7 @@ from torchlint.flow.things import NOTHING, Container, Instance, Module, Opaque, 
 from torchlint.flow.walk import path_of, spelled, tensors
 
 if TYPE_CHECKING:
+    from torchlint.definitions import Definition
     from torchlint.flow.arguments import Arguments
     from torchlint.flow.autograd import Autograd
     from torchlint.flow.neighbours import Callee
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from torchlint.flow.records import Followed
     from torchlint.flow.running import Running
     from torchlint.flow.walk import Walk
-    from torchlint.skeleton import Definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,8 @@ class Applying:
             returned = self._playing.play(definition, bound, arguments, node)
             return returned or walk.unknown(node)
         self._affect(definition, summary, bound, node)
+        for thing in bound.get("self", NOTHING) if walk.state is not None else ():
+            self._autograd.inference.doubt(thing)
         if walk.state is None:
             return NOTHING
         if summary.yielded is not None:
@@ -301,7 +303,7 @@ class Applying:
                     summing=True,
                     several=bool(modules),
                     modules=frozenset(modules),
-                    inference=frozenset(replace(origin, site=walk.site(node)) for origin in shape.inference),
+                    inference=self._autograd.inference.of_call(shape.inference, node),
                 )
                 for module in modules:
                     self._running.graphed(module, walk.now().module(module), value, node, module.place)

@@ -11,7 +11,7 @@ from torchlint.tables import Argument, Given, Op
 from torchlint.tables.effects import says
 
 if TYPE_CHECKING:
-    from torchlint.skeleton import Definition
+    from torchlint.definitions import Definition
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from torchlint.constructs import Construct, Named
+from torchlint.definitions import ClassOutline
 from torchlint.flow.domain import Sensitivity
+from torchlint.flow.events import Origin
 from torchlint.flow.neighbours import Callee
-from torchlint.skeleton import ClassOutline
 from torchlint.tables import Answer, Argument, Given, Layer, module, op
 from torchlint.tables.effects import effect, says
 
@@ -155,6 +156,23 @@ class Classes:
             for kin in self.lineage(key)
             for value in kin.classes._assigned(kin.outline).get(attribute, ())
         ]
+
+    def inference(self, key: str, attribute: str) -> frozenset[Origin]:
+        """Where the inference tensor was made that an attribute holds; empty where it may hold anything else.
+
+        A buffer is moved with its module, and what is moved is no inference tensor any more.
+        """
+        lineage = self.lineage(key)
+        storing = [
+            (kin.classes.home, one) for kin in lineage for one in kin.outline.storing.get(attribute, ())
+        ]
+        if not any(one.qualname in home.inferring for home, one in storing):
+            return frozenset()
+        if any(attribute in kin.outline.buffers for kin in lineage):
+            return frozenset()
+        found = [dict(home.summary(one.qualname).infers).get(attribute) for home, one in storing]
+        origins = frozenset(origin for each in found if each for origin in each)
+        return origins if all(found) else frozenset()
 
     def uses(self, key: str, attribute: str) -> set[str]:
         """The methods called on `self.<attribute>` in a class and its bases; `()` for a call of it."""

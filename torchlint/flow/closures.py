@@ -16,6 +16,7 @@ from torchlint.flow.things import NOTHING, Closure, Plain, Thing, Value
 from torchlint.flow.walk import path_of
 
 if TYPE_CHECKING:
+    from torchlint.definitions import Definition
     from torchlint.flow.arguments import Arguments
     from torchlint.flow.autograd import Autograd
     from torchlint.flow.interpreter import Interpreter
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from torchlint.flow.switches import Switches
     from torchlint.flow.values import Values
     from torchlint.flow.walk import Walk
-    from torchlint.skeleton import Definition
 
 _DEEPEST = 3  # calls of nested functions by nested functions that are followed
 

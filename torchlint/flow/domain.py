@@ -65,6 +65,7 @@ class Misuse(Enum):
     WRITTEN = "written"  # it is written in place, with gradients or without
     GRADED = "graded"  # it is told to require grad
     PARAMETER = "parameter"  # a parameter that requires grad is made of it
+    BUFFER = "buffer"  # it becomes a buffer, which load_state_dict() writes in place
 
 
 class Sensitivity(Flag):

@@ -210,7 +210,7 @@ class Effects:
             walk.tell(Escaped(born, walk.site(node), "becomes a parameter"))
         frozen = arguments.constant("requires_grad", 1) is False
         if arguments.get("requires_grad", 1) is None or arguments.constant("requires_grad", 1) is True:
-            self._autograd.inference.graded(value, node, Misuse.PARAMETER)
+            self._autograd.inference.given(value, node, Misuse.PARAMETER)
         return self._autograd.result(node, Grad.NO, []) if frozen else self._autograd.leaf(node)
 
     def _ungraded(self, name: str, arguments: Arguments, node: cst.Call) -> Value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from torchlint.flow.domain import Creation, Fate, Grad, GradMode, Idle, Misuse, Mode, Sensitivity
@@ -83,6 +84,12 @@ class Region:
     form: str
 
 
+class Asked(Enum):
+    """In the place of a region: whether one is around, only the callers know."""
+
+    CALLERS = "callers"
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where an inference tensor was made, and in which region of inference_mode.
@@ -91,7 +98,7 @@ class Origin:
     """
 
     site: Site = field(repr=False)
-    region: Region = field(repr=False)
+    region: Region | Asked = field(repr=False)
     apart: bool = False
 
 
@@ -260,13 +267,17 @@ class ViewWritten:
 
 @dataclass(frozen=True, slots=True)
 class InferenceTensorUsed:
-    """Where inference_mode is over, a tensor that was made in such a region is used as torch refuses."""
+    """Where inference_mode is over, a tensor that was made in such a region is used as torch refuses.
+
+    The region is the `sole` one in which it may have been made.
+    """
 
     site: Site
     place: str
     misuse: Misuse
     made: Site
     region: Region
+    sole: bool
 
 
 @dataclass(frozen=True, slots=True)

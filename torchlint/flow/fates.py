@@ -9,8 +9,8 @@ from torchlint.flow.events import GIVEN_AWAY, RETURNED, STORED, Escaped, Event, 
 from torchlint.tables.effects import says
 
 if TYPE_CHECKING:
+    from torchlint.definitions import Definition
     from torchlint.flow.file import FileFlow
-    from torchlint.skeleton import Definition
 
 _DEEPEST = 3  # callers of callers that hand a result on
 _MOST_CALLERS = 24

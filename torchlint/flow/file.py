@@ -11,11 +11,12 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from torchlint.definitions import Definition
 from torchlint.flow.autograd import Autograd
 from torchlint.flow.calls import Calls
 from torchlint.flow.classes import Classes
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
-from torchlint.flow.events import Event, LeaveRegion, LeaveUnit, Region
+from torchlint.flow.events import Asked, Event, LeaveRegion, LeaveUnit, Region
 from torchlint.flow.interpreter import Interpreter
 from torchlint.flow.neighbours import Alone, Callee, Neighbours
 from torchlint.flow.pauses import NO_PAUSE
@@ -38,7 +39,7 @@ from torchlint.flow.things import Instance, Module, Opaque, Plain, Thing
 from torchlint.flow.values import Values
 from torchlint.flow.walk import Walk
 from torchlint.names import ImportMap
-from torchlint.skeleton import Definition, Skeleton
+from torchlint.skeleton import Skeleton
 from torchlint.tables.effects import says
 from torchlint.units import Units
 
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 Listener = Callable[[Event], None]
 Probe = Callable[[Walk, Values, "cst.CSTNode"], None]
 
+_INFERENCE = "inference_mode"
 _MOST_WALKS = 3  # evidence that needs a third walk to show itself is rare, and its lack only silences
 _FARTHEST = 3  # files that one summary leads through
 _DEEPEST = 12  # summaries of callees of callees; what lies deeper is unknown
@@ -94,6 +96,13 @@ class FileFlow:
     def is_open(self, definition: Definition) -> bool:
         """Whether others may call a function: one without an underscore, in a package."""
         return self.is_packaged and not definition.is_private
+
+    @cached_property
+    def inferring(self) -> frozenset[str]:
+        """The functions that say inference_mode, and those that use one by its name."""
+        says = [one for name, one in self.skeleton.definitions.items() if _INFERENCE in self.units.text(name)]
+        users = (user for one in says for user in self.skeleton.call_sites.get(one.name, ()))
+        return frozenset(one.qualname for one in says).union(users)
 
     def is_hook(self, definition: Definition | None) -> bool:
         """Whether a trainer out of sight calls a method in its evaluations, and takes metrics from it."""
@@ -266,6 +275,9 @@ class FileFlow:
         for _ in range(_MOST_WALKS):
             before = evidence.size()
             walk = Walk(self, unit, evidence, GradMode.CALLER, None)
+            if definition is not None:
+                around = replace(walk.now().around, inferring=frozenset((Asked.CALLERS,)))
+                walk.state = walk.now().with_around(around)
             self._walk(walk, definition, ())
             if evidence.size() == before:
                 break

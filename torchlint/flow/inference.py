@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.domain import Grad, GradMode, Misuse
-from torchlint.flow.events import InferenceTensorUsed, Origin
-from torchlint.flow.things import Container, Opaque, Tensor, Thing, Value
+from torchlint.flow.events import Asked, InferenceTensorUsed, Origin, Region
+from torchlint.flow.things import Container, Instance, Module, Opaque, Tensor, Thing, Value
 from torchlint.flow.walk import tensors
 from torchlint.tables import Op, Result, View
 from torchlint.tables.effects import says
@@ -30,11 +30,20 @@ class Inference:
         self._tensors: set[Thing] = set()  # what is no number or array, whatever it was computed from
 
     def here(self, node: cst.CSTNode) -> Origins:
-        """The origin of a tensor that is made at a node, where inference_mode is surely on."""
+        """The origin of a tensor that is made at a node, where inference_mode is on or callers know."""
         (region, *others) = self._walk.now().around.inferring or (None,)
         if region is None or others:
             return NORMAL
         return frozenset((Origin(self._walk.site(node), region),))
+
+    def of_call(self, callee: Origins, node: cst.CSTNode) -> Origins:
+        """The origins here of what a function made that is not played: in a region of its own, or in ours."""
+        here = self.here(node)
+        if not here and not _are_sure(callee):
+            return NORMAL
+        own = (origin for origin in callee if origin.region is not Asked.CALLERS)
+        found = frozenset(replace(origin, site=self._walk.site(node)) for origin in own)
+        return found if _are_sure(callee) else found | here
 
     def of(self, things: Iterable[Thing]) -> Origins:
         """The origins of all of these, where each is an inference tensor."""
@@ -47,7 +56,11 @@ class Inference:
         """The origins of what an operation returns: a view has those of its base, a new tensor this node."""
         inside, base = self.here(node), self.of(tensors(first))
         if op.result is Result.CUT:
-            return base if inside else frozenset(replace(origin, apart=True) for origin in base)
+            return (
+                base
+                if inside and _are_sure(inside)
+                else frozenset(replace(origin, apart=True) for origin in base)
+            )
         if op.view in (View.VIEW, View.MULTI):
             return base
         if op.result is Result.FRESH:
@@ -69,7 +82,7 @@ class Inference:
         walk = self._walk
         mode = walk.now().grad_mode
         for thing in self._certain(value):
-            if not walk.now().tensor(thing).inference:
+            if not self.is_within((thing,)):
                 continue
             walk.records.asks_grad_mode |= GradMode.CALLER in mode
             walk.records.eventful = True
@@ -82,32 +95,47 @@ class Inference:
             if not any(origin.apart for origin in self._walk.now().tensor(thing).inference):
                 self._refuse(thing, node, place, Misuse.WRITTEN)
 
-    def graded(self, value: Value, node: cst.CSTNode, misuse: Misuse) -> None:
-        """Something shall require grad."""
+    def given(self, value: Value, node: cst.CSTNode, misuse: Misuse) -> None:
+        """Something shall require grad, or become a part of a module."""
         for thing in value if len(value) == 1 else ():
             self._refuse(thing, node, "", misuse)
 
     def is_within(self, things: Iterable[Thing]) -> bool:
         """Whether any of these is an inference tensor."""
-        return any(self._walk.now().tensor(thing).inference for thing in things)
+        known = (self._walk.now().tensor(thing).inference for thing in things)
+        return any(origins and _are_sure(origins) for origins in known)
 
     def requires(self, things: Iterable[Thing]) -> bool:
         """Whether one of these requires grad, and is not only a part of something that does."""
         facts = [self._walk.now().tensor(thing) for thing in things]
         return any(item.grad is Grad.YES and not item.guessed for item in facts)
 
+    def doubt(self, holder: Thing) -> None:
+        """A method of an object was called: what its attributes hold is sure only if methods agree."""
+        walk = self._walk
+        if not isinstance(holder, Module | Instance) or holder.cls is None:
+            return
+        for slot, value in walk.now().slots(holder).items():
+            doubtful = [thing for thing in value if walk.now().tensor(thing).inference]
+            if doubtful and not walk.file.classes.inference(holder.cls, slot[1:]):
+                for thing in doubtful:
+                    facts = replace(walk.now().tensor(thing), inference=NORMAL)
+                    walk.state = walk.now().with_tensor(thing, facts)
+
     def _refuse(self, thing: Thing, node: cst.CSTNode, place: str, misuse: Misuse) -> None:
         walk = self._walk
         state = walk.now()
         origins = state.tensor(thing).inference
-        if not origins:
+        regions = {origin.region for origin in origins}
+        if not origins or not _are_sure(origins):
             return
         walk.records.eventful = walk.records.asks_grad_mode = True
         if state.around.inferring != {None} or state.around.expecting:
             return
         origin = min(origins, key=lambda one: one.site.serial)
         used, made = walk.site(node), origin.site
-        place = place or self._name(thing) or " ".join(made.unit.text(made.node).split())
+        held = thing.place if isinstance(thing, Tensor) and thing.holder is not None else ""
+        place = place or self._name(thing) or held or " ".join(made.unit.text(made.node).split())
         depth = len(used.calls)
         if depth and made.calls[:depth] == used.calls:
             # One function does both, or calls what makes it: that is where it has to be mended.
@@ -115,7 +143,8 @@ class Inference:
             used, made = walk.own(used), walk.own(replace(used, node=inner, label=""))
         else:
             place = walk.place(thing, place)
-        walk.tell(InferenceTensorUsed(used, place, misuse, made, origin.region))
+        assert isinstance(origin.region, Region)
+        walk.tell(InferenceTensorUsed(used, place, misuse, made, origin.region, sole=len(regions) == 1))
 
     def _grads_are_on(self) -> bool:
         walk = self._walk
@@ -146,12 +175,21 @@ class Inference:
         return found
 
     def _is_surely_made(self, operands: list[Thing], node: cst.CSTNode, *, method: bool) -> bool:
-        """Whether an operation gives tensors: a function of torch does, `a * b` where one of them is one."""
-        if not method and isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
-            return True
+        """Whether an operation gives tensors: a function of torch does, `a * b` where one of them is one.
+
+        So does a method that is told a `dim`: those of arrays and tables call it axis.
+        """
+        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+            keywords = {arg.keyword.value for arg in node.args if arg.keyword is not None}
+            return not method or "dim" in keywords or any(self._is_tensor(thing) for thing in operands)
         return any(self._is_tensor(thing) for thing in operands)
 
     def _is_tensor(self, thing: Thing) -> bool:
         if thing in self._tensors or self._walk.now().tensor(thing).inference:
             return True
         return isinstance(thing, Tensor) and (thing.leaf or thing.holder is not None)
+
+
+def _are_sure(origins: Origins) -> bool:
+    """Whether what has these is an inference tensor whoever calls."""
+    return all(origin.region is not Asked.CALLERS for origin in origins)

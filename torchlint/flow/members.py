@@ -196,6 +196,13 @@ class Members:
                 if False in (*value.arguments[1:2], dict(value.keywords).get("requires_grad")):
                     return walk.opaque(key, place, parent)
                 return walk.things.make(Tensor, key, place, leaf=True, holder=parent)
+        origins = classes.inference(owner, name)
+        if origins:
+            tensor = walk.things.make(Tensor, key, place, holder=parent)
+            if walk.now().tensors.get(tensor) is None:
+                facts = TensorFacts(Grad.NO, frozenset((tensor,)), inference=origins)
+                walk.state = walk.now().with_tensor(tensor, facts)
+            return tensor
         held = self._held_object(values)
         if held is not None:
             return walk.things.make(Instance, key, place, held, cls=held)

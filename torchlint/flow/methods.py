@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.arguments import Arguments
-from torchlint.flow.domain import Grad, GradMode, Mode
+from torchlint.flow.domain import Grad, GradMode, Misuse, Mode
 from torchlint.flow.events import Escaped, Read
 from torchlint.flow.regions import leave_regions
 from torchlint.flow.state import ModuleFacts, TensorFacts
@@ -88,6 +88,8 @@ class Methods:
                 self._calls.running.layers.load(thing, node)
             case "keeps":
                 self._places.keep(itself, NOTHING.union(*arguments.all()), node)
+                if known.detail == "buffer":
+                    self._register(arguments, node)
         return itself
 
     def of_tensor(
@@ -125,6 +127,12 @@ class Methods:
                 walk.believe_module(thing)
                 return self._parameters(thing, node, leaf=True, named=known.detail == "named")
         return self._calls.strangers.call(name, arguments, node, discarded=False, receiver=itself)
+
+    def _register(self, arguments: Arguments, node: cst.Call) -> None:
+        """A buffer that is saved with the module, and so written in place where a module is loaded."""
+        if arguments.get("persistent", 2) is None or arguments.constant("persistent", 2) is True:
+            held = arguments.get("tensor", 1) or NOTHING
+            self._autograd.inference.given(held, node, Misuse.BUFFER)
 
     def _mode(self, known: Effect, thing: Module, arguments: Arguments, node: cst.Call) -> None:
         running = self._calls.running

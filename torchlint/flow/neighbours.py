@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from torchlint.definitions import Definition
     from torchlint.flow.file import FileFlow
-    from torchlint.skeleton import Definition
 
 
 class Callee(NamedTuple):

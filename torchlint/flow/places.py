@@ -270,7 +270,7 @@ class Places:
         if known.born:
             walk.tell(Escaped(known.born, walk.site(node), "gets requires_grad"))
         if wanted is True:
-            self._autograd.inference.graded(frozenset((thing,)), node, Misuse.GRADED)
+            self._autograd.inference.given(frozenset((thing,)), node, Misuse.GRADED)
         grad = Grad.YES if wanted is True else Grad.NO if wanted is False else Grad.UNKNOWN
         leaf = grad is Grad.YES and (known.grad is Grad.NO or known.leaf)
         new = TensorFacts(grad, known.storages, born=known.born, leaf=leaf, family=known.family)

@@ -15,12 +15,12 @@ from torchlint.flow.records import Call
 from torchlint.flow.things import NOTHING, Container, Value
 
 if TYPE_CHECKING:
+    from torchlint.definitions import Definition
     from torchlint.flow.arguments import Arguments
     from torchlint.flow.closures import Closures
     from torchlint.flow.neighbours import Callee
     from torchlint.flow.values import Values
     from torchlint.flow.walk import Walk
-    from torchlint.skeleton import Definition
 
 _DEEPEST = 4  # calls in one another that are played; what lies deeper is summarized
 _LONGEST = 60  # lines of a function that is played

@@ -13,8 +13,8 @@ from torchlint.flow.things import Value
 if TYPE_CHECKING:
     import libcst as cst
 
+    from torchlint.definitions import Definition
     from torchlint.flow.file import FileFlow
-    from torchlint.skeleton import Definition
     from torchlint.units import Unit
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from torchlint.flow.domain import Creation, Grad, GradMode, Mode, Sensitivity
-from torchlint.flow.events import Origin, Region, Site
+from torchlint.flow.events import Asked, Origin, Region, Site
 from torchlint.flow.graph import Graph, Sites, Write
 from torchlint.flow.memory import WHOLE, Window
 from torchlint.flow.pauses import NO_PAUSE, Pause
@@ -83,7 +83,8 @@ class TensorFacts:
     tensors that it is a view of; empty where it is none; `window` the part of its storage that
     it shows, `spread` the operation that repeated its elements without copying them, `sizes`
     where they are literals; `guessed` where it requires grad as a part of something that does;
-    `inference` where it was made, if it is surely an inference tensor; empty where it may be none.
+    `inference` where it was made, if it is surely an inference tensor, or would surely be one where callers
+    have the mode on; empty where it may be none.
     `forwards` where the modules ran whose results are in it.
     """
 
@@ -141,11 +142,12 @@ class Around:
     """What else holds at one point because of the `with` statements and decorators around it.
 
     `inferring`: the regions of inference_mode that may be the innermost one; None where there is
-    none, empty where callers have one. `casting`: autocast may be on, which hands many operations
-    copies. `expecting`: what raises here is meant to, as under `pytest.raises`.
+    none, empty where callers have one; the callers are asked where nobody knows them yet. `casting`:
+    autocast may be on, which hands many operations copies. `expecting`: what raises here is meant to,
+    as under `pytest.raises`.
     """
 
-    inferring: frozenset[Region | None] = frozenset((None,))
+    inferring: frozenset[Region | Asked | None] = frozenset((None,))
     casting: bool = False
     expecting: bool = False
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torchlint.constructs import dotted
 from torchlint.flow.domain import Grad
+from torchlint.flow.events import Origin
 from torchlint.flow.state import ModuleFacts, State
 from torchlint.flow.summary import (
     ContainerShape,
@@ -25,8 +26,8 @@ from torchlint.flow.things import Container, Instance, Module, Opaque, Plain, Sc
 from torchlint.flow.walk import path_of
 
 if TYPE_CHECKING:
+    from torchlint.definitions import Definition
     from torchlint.flow.walk import Walk
-    from torchlint.skeleton import Definition
 
 
 def summary_of(definition: Definition, walk: Walk) -> Summary:
@@ -60,6 +61,7 @@ def summary_of(definition: Definition, walk: Walk) -> Summary:
         records.enables,
         frozenset(records.steps),
         records.builds_graphs,
+        tuple(_infers(end)),
     )
 
 
@@ -112,6 +114,17 @@ def _stored(end: State, walk: Walk) -> tuple[tuple[Path, Shape], ...]:
         elif source is None and own and isinstance(thing, Tensor | Opaque):
             stored.append(((*path, slot), _shape(thing, end, walk, depth=0)))
     return tuple(stored)
+
+
+def _infers(end: State) -> Iterator[tuple[str, frozenset[Origin]]]:
+    """The attributes in which the function leaves inference tensors, if it leaves anything."""
+    for holder, slot, value in end.stored():
+        path = path_of(holder)
+        if path != ("self",) or not slot.startswith("."):
+            continue
+        origins = [end.tensor(thing).inference for thing in value if path_of(thing) != (*path, slot)]
+        if origins and all(origins):
+            yield slot[1:], frozenset().union(*origins)
 
 
 def _module_shape(thing: Module, end: State) -> ModuleShape:

@@ -43,7 +43,7 @@ class ModuleShape:
 class TensorShape:
     """It returns a tensor; where `grad` is unknown, the tensors at `sources` decide.
 
-    `inference` where it made an inference tensor, in a region of its own.
+    `inference` where it made an inference tensor, in a region of its own or in whatever its callers are.
     """
 
     grad: Grad
@@ -104,6 +104,8 @@ class Summary:
     enables: bool = False  # gradients are switched on inside
     steps: frozenset[Path] = frozenset()  # modules of the caller that backward runs through
     builds_graphs: bool = False  # in evaluation mode, where the caller leaves gradients on
+    # Attributes of `self` that hold an inference tensor at its end, or still what they held before.
+    infers: tuple[tuple[str, frozenset[Origin]], ...] = ()
 
 
 UNKNOWN_SUMMARY = Summary()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.domain import GradMode, Idle
-from torchlint.flow.events import EnterRegion, Escaped, IdleSwitch, LeaveRegion, Region, Site
+from torchlint.flow.events import Asked, EnterRegion, Escaped, IdleSwitch, LeaveRegion, Region, Site
 from torchlint.flow.things import Dotted, Restorer, Switch, Value
 from torchlint.tables.effects import effect
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 # Decorators that leave a generator function what it is; many others make a context manager of it.
 _PLAIN = frozenset({"staticmethod", "classmethod", "property", "override", "abstractmethod"})
+
 _MODES = {"no_grad": GradMode.NO_GRAD, "inference": GradMode.INFERENCE, "enabled": GradMode.ENABLED}
+_Inferring = frozenset[Region | Asked | None]
 
 
 class Switches:
@@ -239,12 +241,12 @@ def _is_inference(region: Region) -> bool:
     return region.dotted == "torch.inference_mode"
 
 
-def _inferring(switch: Switch, before: frozenset[Region | None]) -> frozenset[Region | None]:
+def _inferring(switch: Switch, before: _Inferring) -> _Inferring:
     """The regions of inference_mode that may be the innermost one behind a switch."""
     region = switch.region
     if region is None or not _is_inference(region):
         return before
-    on = frozenset((region,)) if GradMode.INFERENCE in switch.mode else frozenset()
+    on: _Inferring = frozenset((region,)) if GradMode.INFERENCE in switch.mode else frozenset()
     return on | frozenset((None,)) if GradMode.ENABLED in switch.mode else on
 
 

@@ -27,8 +27,8 @@ from torchlint.flow.things import NOTHING, WIDEST, Module, Opaque, Scalar, Tenso
 if TYPE_CHECKING:
     import libcst as cst
 
+    from torchlint.definitions import Definition
     from torchlint.flow.file import FileFlow
-    from torchlint.skeleton import Definition
     from torchlint.units import Unit
 
 

@@ -8,10 +8,11 @@ from torchlint.rules.base import Change, Cure, Group, Rule
 
 _NO_GRAD = "torch.no_grad"
 _WORDS = {
-    Misuse.SAVED: "is saved for backward outside",
-    Misuse.WRITTEN: "is written in place outside",
-    Misuse.GRADED: "gets requires_grad outside",
-    Misuse.PARAMETER: "becomes a parameter outside",
+    Misuse.SAVED: "is saved for backward outside, which raises",
+    Misuse.WRITTEN: "is written in place outside, which raises",
+    Misuse.GRADED: "gets requires_grad outside, which raises",
+    Misuse.PARAMETER: "becomes a parameter outside, which raises",
+    Misuse.BUFFER: "becomes a buffer outside, which load_state_dict() cannot write",
 }
 
 
@@ -23,7 +24,7 @@ class InferenceTensorInAutograd(Rule):
     group = Group.CORRECTNESS
     triggers = ("inference_mode",)
     triggers_callers = True
-    message = "'{place}' is made under '{switch}' and {what}, which raises"
+    message = "'{place}' is made under '{switch}' and {what}"
     help = "clone it outside, or make it under torch.no_grad()"
 
     def __init__(self) -> None:
@@ -45,11 +46,11 @@ class InferenceTensorInAutograd(Rule):
                 (f"'{use.made.text}' makes it here", use.made),
                 (f"'{switch}' makes inference tensors", use.region.site),
             )
-            beside = use.region.site.unit is use.site.told.unit
+            at_hand = use.region.site.filename == use.site.filename
             self.report(
                 use.site,
                 notes=notes,
-                cure=_cure(use.region, safe=beside),
+                cure=_cure(use.region, safe=use.sole) if at_hand else None,
                 place=use.place,
                 switch=switch,
                 what=_WORDS[use.misuse],
@@ -59,7 +60,7 @@ class InferenceTensorInAutograd(Rule):
 def _cure(region: Region, *, safe: bool) -> Cure:
     """Put no_grad in the place of the switch, without the argument that inference_mode may have.
 
-    It is not safe where other callers of a function lose speed that they need not lose.
+    All that is allowed in inference_mode is allowed there, and gives the same; so it is safe where it cures.
     """
     change = Change(region.callee, "{torch.no_grad}")
     if region.callee.node is not region.site.node and not region.switch.endswith("()"):

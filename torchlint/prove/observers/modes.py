@@ -29,6 +29,8 @@ class InferenceTensors(Observer):
         super().__init__(program)
         self._made = WeakIdKeyDictionary()
         self._refused: dict[Site, Observation] = {}
+        self._registered = WeakIdKeyDictionary()
+        self._loading = False
 
     def after(self, call: Call) -> None:
         if torch.is_inference_mode_enabled():
@@ -41,8 +43,12 @@ class InferenceTensors(Observer):
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Watch the making of parameters, which torch does not tell of as a call."""
-        with replacing.replaced(nn.Parameter, "__new__", self._make_parameter):
+        """Watch the making of parameters, which torch does not tell of as a call, and of buffers."""
+        with (
+            replacing.replaced(nn.Parameter, "__new__", self._make_parameter),
+            replacing.replaced(nn.Module, "register_buffer", self._register),
+            replacing.replaced(nn.Module, "load_state_dict", self._load),
+        ):
             yield
 
     def _make_parameter(self, original: Callable[..., object], *args: object, **kwargs: object) -> object:
@@ -54,10 +60,26 @@ class InferenceTensors(Observer):
                 self._note(site, tensors_in((args, kwargs)), error)
             raise
 
+    def _register(self, original: Callable[..., object], *args: object, **kwargs: object) -> object:
+        site = self.program.here()
+        if site is not None:
+            for tensor in tensors_in((args[1:], kwargs)):
+                self._registered[tensor] = site
+        return original(*args, **kwargs)
+
+    def _load(self, original: Callable[..., object], *args: object, **kwargs: object) -> object:
+        self._loading = True
+        try:
+            return original(*args, **kwargs)
+        finally:
+            self._loading = False
+
     def _note(self, site: Site, tensors: list[torch.Tensor], error: Exception) -> None:
         said = next((words for words in _REFUSALS if words in str(error)), None)
         if said is None:
             return
+        if self._loading:  # whoever loads a state is not to blame for what the module holds
+            site = next((self._registered[tensor] for tensor in tensors if tensor in self._registered), site)
         births = {self._made[tensor] for tensor in tensors if tensor in self._made}
         remarks = tuple(Remark(one, "made here, under inference_mode") for one in sorted(births))
         callers = self.program.callers()

@@ -1,0 +1,131 @@
+"""Small projects in which several files together show what becomes of the tensors of a region."""
+
+from __future__ import annotations
+
+REGIONS: dict[str, dict[str, str]] = {
+    "features_made_inside_in_another_file": {
+        "pkg/__init__.py": "from .encoders import extract, plain\n",
+        "pkg/encoders.py": """
+import torch
+import torch.nn.functional as F
+
+
+@torch.inference_mode()
+def extract(x):
+    return F.normalize(x)
+
+
+def plain(x):
+    return F.normalize(x)
+
+
+def scaled(x):
+    return F.normalize(x) * 2
+
+
+class Teacher:
+    @torch.inference_mode()
+    def targets(self, x):
+        return torch.softmax(x, -1)
+""",
+        "pkg/bases.py": """
+import torch
+from pkg import encoders
+
+
+class Keeper:
+    def __init__(self, x):
+        self.features, self.other = encoders.extract(x), encoders.plain(x)
+        self.anchors = self.raw = None
+
+    @torch.inference_mode()
+    def fill(self, x):
+        self.anchors = torch.exp(x)
+""",
+        "use.py": """
+from pkg import extract, plain
+from pkg.encoders import Teacher
+from torch import nn
+
+head = nn.Linear(4, 2)
+
+
+def train_step(x):
+    head(extract(x)).sum().backward()  # want TL402 "'extract(x)' is made under"
+    head(plain(x)).sum().backward()
+    head(extract(x).clone()).sum().backward()
+
+
+def distil(x):
+    teacher = Teacher()
+    loss = (head(x) * teacher.targets(x)).sum()  # want TL402 "is saved for backward outside"
+    loss.backward()
+""",
+        "keep.py": """
+from pkg.bases import Keeper
+from torch import nn
+
+
+class Mine(Keeper):
+    def __init__(self, x):
+        super().__init__(x)
+        self.head = nn.Linear(4, 2)
+
+    def train_step(self, x):
+        loss = (self.head(x) * self.anchors).sum()  # want TL402 "'self.anchors' is made under"
+        loss.backward()
+""",
+        "inside.py": """
+import torch
+from pkg.encoders import scaled
+from torch import nn
+
+head = nn.Linear(4, 2)
+
+
+def train_step(x):
+    with torch.inference_mode():
+        features = scaled(x)
+    again = scaled(x)
+    head(again).sum().backward()
+    head(features).sum().backward()  # want TL402 "'features' is made under"
+""",
+    },
+    "a_caller_without_gradients_and_others_out_of_sight": {
+        "pkg/__init__.py": "",
+        "pkg/losses.py": """
+import torch
+
+
+def _shown(model, x):
+    with torch.inference_mode():
+        print(model(x))
+
+
+def weighted_loss(model, x):
+    scores = model(x.clamp_(min=0))
+    _shown(model, x)
+    with torch.no_grad():  # meant TL401 others call it to train, and the weights are saved there
+        weights = scores.exp()
+    return (scores * weights).sum()
+
+
+def _weighted_sum(model, x):
+    scores = model(x.clamp_(min=0))
+    _shown(model, x)
+    with torch.no_grad():  # want TL401
+        weights = scores.exp()
+    return (scores * weights).sum()
+""",
+        "pkg/evaluate.py": """
+import torch
+from pkg.losses import _weighted_sum, weighted_loss
+
+
+def validate(model, x):
+    model.eval()
+    with torch.inference_mode():
+        print(weighted_loss(model, x).item(), _weighted_sum(model, x).item())
+""",
+    },
+}
