@@ -33,11 +33,28 @@ def sources() -> Iterator[tuple[str, str]]:
             yield title, text
 
 
-SOURCES = [
-    (title, text, after)
-    for title, text in sources()
-    if (after := fixed(text, title).source.text) != text and not set(CODES) & set(codes(after))
-]
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A program before and after its fixes, and which of the two rules spoke of it."""
+
+    title: str
+    before: str
+    after: str
+    codes: frozenset[str]
+
+
+def cases() -> Iterator[Case]:
+    """The programs that are cured by their fixes."""
+    for title, text in sources():
+        said = frozenset(codes(text)) & frozenset(CODES)
+        after = fixed(text, title).source.text
+        # Of a program that asks for the mode itself, no hook can say what it would do.
+        asks = "TL102" in said and ".training" in text
+        if after != text and not asks and not set(CODES) & set(codes(after)):
+            yield Case(title, text, after, said)
+
+
+CASES = list(cases())
 
 
 @dataclass(slots=True)
@@ -87,22 +104,20 @@ def watched(*, evaluating: bool, training: bool) -> Iterator[Modes]:
         yield seen
 
 
-@pytest.mark.parametrize(("title", "text", "after"), SOURCES, ids=[title for title, _, _ in SOURCES])
-def test_a_fixed_program_evaluates_in_evaluation_mode_and_restores_it(
-    title: str, text: str, after: str
-) -> None:
-    resumes = "TL102" in codes(text)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_a_fixed_program_evaluates_in_evaluation_mode_and_restores_it(case: Case) -> None:
+    resumes = "TL102" in case.codes
     with watched(evaluating=True, training=resumes) as wanted:
-        before = run(text, title, seed=1)
+        before = run(case.before, case.title, seed=1)
     with watched(evaluating=False, training=False) as done:
-        outcome = run(after, title, seed=1)
-    assert (outcome.printed, outcome.error_line) == (before.printed, before.error_line)
-    left = {key: value for key, value in outcome.left.items() if key in before.left}
-    assert left == before.left
+        after = run(case.after, case.title, seed=1)
+    assert (after.printed, after.error_line) == (before.printed, before.error_line)
+    assert {key: after.left.get(key) for key in before.left} == before.left
     assert done.learning == wanted.learning
-    if not resumes:
+    if not resumes and after.error is None:
         assert done.at_the_end() == wanted.at_the_end()
 
 
 def test_there_are_programs_of_both_rules() -> None:
-    assert {code for code in CODES if sum(code in codes(text) for _, text, _ in SOURCES) >= 20} == set(CODES)
+    assert sum("TL101" in case.codes for case in CASES) >= 50
+    assert sum("TL102" in case.codes for case in CASES) >= 20
