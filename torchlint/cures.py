@@ -74,7 +74,9 @@ def _takes_a_mode(flow: FileFlow, module: Module) -> bool:
 def _has_modes_within(source: Source, place: str) -> bool:
     """Whether somebody switches parts of a module by themselves, which train() on the whole would undo."""
     last = re.escape(place.rpartition(".")[2])
-    return last != "self" and bool(re.search(rf"\b{last}\.[\w.]+\.(?:eval|train)\(", source.text))
+    # What is wrapped is all of it.
+    part = rf"\b{last}\.(?!(?:module|{last})\.\w+\()[\w.]+\.(?:eval|train)\("
+    return last != "self" and bool(re.search(part, source.text))
 
 
 def _around(source: Source, title: str, found: Evaluated) -> Fix | None:

@@ -27,7 +27,7 @@ class MissingEval(Rule):
     group = Group.SUSPICIOUS
     triggers = ("no_grad", "inference_mode", "set_grad_enabled")
     message = "'{place}' {verb} without gradients in training mode{what}"
-    help = "call '{place}.eval()' before it, and train() again where training goes on"
+    help = "call '{place}.eval()' before it, and put back the mode that it had"
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ def _by_flag(region: Region) -> bool:
 def _cure(forward: Forward, others: list[Forward], region: Region) -> Evaluation | None:
     if _by_flag(region):
         return None  # where gradients are on, training mode is wanted
-    title = f"call '{forward.place}.eval()' first, and put back its mode after"
+    title = MissingEval.help.format(place=forward.place)
     sites = tuple(one.site for one in (forward, *others))
     return Evaluation(title, forward.module, forward.place, region.site, sites)
 
