@@ -103,8 +103,9 @@ def _by_flag(region: Region) -> bool:
 
 
 def _cure(forward: Forward, others: list[Forward], region: Region) -> Evaluation | None:
-    if _by_flag(region):
-        return None  # where gradients are on, training mode is wanted
+    # Where gradients are on, training mode is wanted; what may also be a function has no mode.
+    if _by_flag(region) or not forward.certain:
+        return None
     title = MissingEval.help.format(place=forward.place)
     sites = tuple(one.site for one in (forward, *others))
     return Evaluation(title, forward.module, forward.place, region.site, sites)
