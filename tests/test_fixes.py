@@ -94,6 +94,19 @@ class TestApply:
     def test_different_insertions_of_two_fixes_at_one_point_are_not_mixed(self) -> None:
         assert applied("ab", finding(edit(1, 1, "1")), finding(edit(1, 1, "2"))) == "a1b"
 
+    def test_of_two_whose_code_overlaps_one_waits(self) -> None:
+        """Both put a line before their code and one behind it, and count on what stands in between."""
+
+        def around(first: int, last: int) -> Diagnostic:
+            edits = (edit(first, first, "("), edit(last, last, ")"))
+            fix_of_it = Fix("change it", edits, safe=True, covers=Span(1, first, 1, last))
+            return Diagnostic("a.py", edits[0].span, "TL101", "a-name", "a message", fix=fix_of_it)
+
+        assert applied("abcdef", around(0, 4), around(1, 3)) == "(abcd)ef"
+        assert applied("abcdef", around(0, 3), around(1, 4)) == "(abc)def"
+        assert applied("abcdef", around(0, 2), around(3, 5)) == "(ab)c(de)f"
+        assert applied("abcdef", around(0, 4), finding(edit(1, 2, "B"))) == "(aBcd)ef"
+
     def test_columns_are_code_points(self) -> None:
         assert applied("'日🔥'; x\nyé; z\n", finding(edit(6, 7, "w")), finding(edit(4, 5, "v", 2))) == (
             "'日🔥'; w\nyé; v\n"

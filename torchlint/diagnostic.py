@@ -30,11 +30,16 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A titled set of edits; safe when it changes nothing but the fault and keeps every comment."""
+    """A titled set of edits; safe when it changes nothing but the fault and keeps every comment.
+
+    Lines put around some code count on what stands in it: `covers` is that code, and of two fixes whose
+    code overlaps one has to wait until the source was read again.
+    """
 
     title: str
     edits: tuple[Edit, ...]
     safe: bool
+    covers: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from torchlint.config import Config
-from torchlint.diagnostic import Diagnostic, Edit, Fix, Note, Span
+from torchlint.cures import fix_of
+from torchlint.diagnostic import Diagnostic, Note, Span
 from torchlint.errors import UnreadableSource
 from torchlint.source import Source
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from torchlint.flow.events import Event, Site
     from torchlint.flow.file import FileFlow
     from torchlint.project import Project
-    from torchlint.rules.base import Cure, Finding, Rule
+    from torchlint.rules.base import Finding, Rule
     from torchlint.skeleton import Skeleton
     from torchlint.units import Units
 
@@ -235,7 +236,7 @@ def _diagnostic(source: Source, flow: FileFlow, finding: Finding) -> Diagnostic:
         for note in (_note(source, text, place) for text, place in finding.notes)
         if note.filename is not None or not _covers(note.span, span)
     )
-    fix = _fix(source, flow, finding.cure) if finding.cure is not None else None
+    fix = fix_of(source, flow, finding.cure) if finding.cure is not None else None
     return Diagnostic(
         source.filename, span, finding.code, finding.name, finding.message, finding.help, notes, fix
     )
@@ -250,35 +251,6 @@ def _covers(outer: Span, inner: Span) -> bool:
     """Whether a note would only point at the statement that the diagnostic shows anyway."""
     begin = (outer.start_line, outer.start_column) <= (inner.start_line, inner.start_column)
     return begin and (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)
-
-
-def _fix(source: Source, flow: FileFlow, cure: Cure) -> Fix | None:
-    """Give a cure its positions; None where a name it needs can be bound neither by hand nor by import."""
-    edits: list[Edit] = []
-    for change in cure.changes:
-        span = change.site.span
-        text = change.text
-        for dotted in cure.imports:
-            spelled, extra = _bound(source, flow, dotted, cure.beside)
-            if spelled is None:
-                return None
-            text = text.replace(f"{{{dotted}}}", spelled)
-            edits.extend(extra)
-        edits.append(Edit(span, text))
-    return Fix(cure.title, tuple(sorted(set(edits))), cure.safe)
-
-
-def _bound(source: Source, flow: FileFlow, dotted: str, beside: str | None) -> tuple[str | None, list[Edit]]:
-    """How the source can say a dotted name, and what must be imported for that."""
-    end = None
-    if beside is not None and beside in flow.imports:
-        end = flow.skeleton.import_end(beside, flow.skeleton.imports[beside])
-    spelled = flow.imports.spelled(dotted, by_name=end is not None)
-    if spelled is not None or end is None:
-        return spelled, []
-    last = dotted.rpartition(".")[2]
-    line, byte_column = end
-    return last, [Edit(Span.at(line, source.column_of_byte(line, byte_column)), f", {last}")]
 
 
 def _internal(filename: str, error: Exception) -> Diagnostic:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from torchlint.diagnostic import Diagnostic, Edit
+from torchlint.diagnostic import Diagnostic, Edit, Span
 from torchlint.source import Source
 
 _ROUNDS = 10
@@ -77,19 +77,30 @@ def _choose(
     source: Source, diagnostics: Iterable[Diagnostic], *, unsafe: bool
 ) -> tuple[list[_Replacement], int]:
     chosen: list[_Replacement] = []
+    covered: list[Span] = []
     count = 0
     for diagnostic in sorted(diagnostics, key=Diagnostic.sort_key):
         proposal = diagnostic.fix
         if proposal is None or not (proposal.safe or unsafe):
             continue
+        if proposal.covers is not None and any(_overlap(proposal.covers, other) for other in covered):
+            continue
         wanted = _replacements(source, proposal.edits)
         new = [edit for edit in wanted if edit not in chosen]
         if new and not any(edit.collides(other) for edit in new for other in chosen):
             chosen += new
+            covered += [proposal.covers] if proposal.covers is not None else []
             count += 1
         elif wanted and not new:
             count += 1
     return chosen, count
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return (one.start_line, one.start_column) < (other.end_line, other.end_column) and (
+        other.start_line,
+        other.start_column,
+    ) < (one.end_line, one.end_column)
 
 
 def _replacements(source: Source, edits: tuple[Edit, ...]) -> list[_Replacement]:

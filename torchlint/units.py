@@ -63,12 +63,24 @@ class Unit:
         start, end, offset = place.start, place.end, self._line_offset
         return Span(start.line + offset, start.column, end.line + offset, end.column)
 
+    def binds(self, node: cst.CSTNode) -> bool:
+        """Whether a name or attribute is bound or deleted where it stands, and not read."""
+        from libcst.metadata import ExpressionContext
+
+        return self._contexts.get(node, ExpressionContext.LOAD) is not ExpressionContext.LOAD
+
     @cached_property
     def _positions(self):  # type: ignore[no-untyped-def]
         # libcst.metadata costs a further 40 ms to import: only a file with findings pays.
         from libcst.metadata import MetadataWrapper, PositionProvider
 
         return MetadataWrapper(self.tree, unsafe_skip_copy=True).resolve(PositionProvider)
+
+    @cached_property
+    def _contexts(self):  # type: ignore[no-untyped-def]
+        from libcst.metadata import ExpressionContextProvider, MetadataWrapper
+
+        return MetadataWrapper(self.tree, unsafe_skip_copy=True).resolve(ExpressionContextProvider)
 
 
 class Units:

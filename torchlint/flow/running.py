@@ -123,10 +123,12 @@ class Running:
     def restore(self, thing: Module, facts: ModuleFacts, node: cst.CSTNode) -> None:
         """train(was_training): the mode that was read earlier."""
         walk = self._walk
+        # Where an earlier eval() is what is put back, the module has run under that one as well.
+        used = walk.now().module(thing).pause.used if facts.pause.evaled else frozenset()
         walk.set_mode(thing, facts.mode, walk.site(node))
         now = walk.now().module(thing)
         walk.state = walk.now().with_module(thing, replace(facts, frozen=now.frozen, stepped=now.stepped))
-        resuming.spread(walk, thing, facts.pause)
+        resuming.spread(walk, thing, replace(facts.pause, used=facts.pause.used | used))
 
     def freeze(self, thing: Module, *, frozen: bool) -> None:
         """requires_grad_(False) on a module, and so on all that it holds."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from torchlint.flow.events import Site
+    from torchlint.flow.things import Module
 
 
 WRITES = (r"\w_\(", r"[-+*/%&|^]=", r"\]\s*=[^=]", r"inplace\s*=")
@@ -49,6 +50,23 @@ class Cure:
 
 
 @dataclass(frozen=True, slots=True)
+class Evaluation:
+    """An unsafe fix before it has lines: some code is to run a module in evaluation mode, and to leave it in
+    the mode that it had.
+
+    `runs` are where the module, which is spelled as `place`, runs in evaluation, and `steps` where it is
+    trained. It begins with `begun`: the switch of a region, or an `eval()` that is there already.
+    """
+
+    title: str
+    module: Module
+    place: str
+    begun: Site
+    runs: tuple[Site, ...]
+    steps: tuple[Site, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A rule's verdict at a node."""
 
@@ -58,7 +76,7 @@ class Finding:
     message: str
     help: str | None = None
     notes: tuple[tuple[str, Site], ...] = ()
-    cure: Cure | None = None
+    cure: Cure | Evaluation | None = None
 
 
 class Rule:
@@ -92,7 +110,7 @@ class Rule:
         site: Site,
         *,
         notes: tuple[tuple[str, Site], ...] = (),
-        cure: Cure | None = None,
+        cure: Cure | Evaluation | None = None,
         **words: str,
     ) -> None:
         """Put a finding at a site; `words` fill the braces of `message` and `help`."""

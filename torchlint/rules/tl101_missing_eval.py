@@ -14,7 +14,7 @@ from torchlint.flow.events import (
     Trained,
 )
 from torchlint.flow.things import Module
-from torchlint.rules.base import Group, Rule
+from torchlint.rules.base import Evaluation, Group, Rule
 
 _NOBODY = ": no caller in sight puts it in evaluation mode"
 
@@ -27,20 +27,20 @@ class MissingEval(Rule):
     group = Group.SUSPICIOUS
     triggers = ("no_grad", "inference_mode", "set_grad_enabled")
     message = "'{place}' {verb} without gradients in training mode{what}"
-    help = "call '{place}.eval()' before it, and train() again where training goes on"
+    help = "call '{place}.eval()' before it, and put back the mode that it had"
 
     def __init__(self) -> None:
         super().__init__()
-        self._first: dict[tuple[Region | None, Module], Forward] = {}
+        self._runs: dict[tuple[Region, Module], list[Forward]] = {}
         self._trained: set[Module] = set()
         self._feeding: set[Region] = set()
         self._trains = False
 
     def visit_Forward(self, event: Forward) -> None:
-        """Keep the first suspicious forward of a module in a region."""
+        """Keep the suspicious forwards of a module in a region."""
         if event.region is None or not _may_train(event):
             return
-        self._first.setdefault((event.region, event.module), event)
+        self._runs.setdefault((event.region, event.module), []).append(event)
 
     def visit_Trained(self, event: Trained) -> None:
         """Remember which modules this unit trains."""
@@ -57,7 +57,7 @@ class MissingEval(Rule):
 
     def leave_Unit(self, event: LeaveUnit) -> None:
         """Report what is neither deliberate nor a sample for the other half of a training step."""
-        for (region, module), forward in self._first.items():
+        for (region, module), (forward, *others) in self._runs.items():
             # Fake samples for a discriminator: the generator itself is trained here.
             if (
                 region in self._feeding
@@ -71,6 +71,7 @@ class MissingEval(Rule):
             self.report(
                 forward.site,
                 notes=_notes(forward, region),
+                cure=_cure(forward, others, region),
                 place=forward.place,
                 verb="runs" if certain else "may run",
                 what=_NOBODY if forward.mode is Mode.CALLER and forward.handed else "",
@@ -90,21 +91,28 @@ class MissingEval(Rule):
 def _may_train(event: Forward) -> bool:
     if event.module.owned or event.sensitivity is Sensitivity.NO:
         return False
-    if _by_flag(event.region):
+    if event.region is not None and _by_flag(event.region):
         return event.mode is Mode.TRAIN  # a joined mode may follow the same flag
     if Mode.TRAIN in event.mode:
         return True
     return event.mode is Mode.CALLER and (event.evaluates or event.handed)
 
 
-def _by_flag(region: Region | None) -> bool:
-    return region is not None and GradMode.ENABLED in region.mode
+def _by_flag(region: Region) -> bool:
+    return GradMode.ENABLED in region.mode
 
 
-def _notes(forward: Forward, region: Region | None) -> tuple[tuple[str, Site], ...]:
-    notes: list[tuple[str, Site]] = []
-    if region is not None:
-        notes.append((f"gradients are off from '{region.switch}' on", region.site))
+def _cure(forward: Forward, others: list[Forward], region: Region) -> Evaluation | None:
+    # Where gradients are on, training mode is wanted; what may also be a function has no mode.
+    if _by_flag(region) or not forward.certain:
+        return None
+    title = MissingEval.help.format(place=forward.place)
+    sites = tuple(one.site for one in (forward, *others))
+    return Evaluation(title, forward.module, forward.place, region.site, sites)
+
+
+def _notes(forward: Forward, region: Region) -> tuple[tuple[str, Site], ...]:
+    notes = [(f"gradients are off from '{region.switch}' on", region.site)]
     if forward.trained_at is not None:
         how = (
             "training mode is set here"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torchlint.flow.domain import Mode, Sensitivity
 from torchlint.flow.events import Backward, Evaled, Graphed, LeaveUnit, Site
 from torchlint.flow.things import Module
-from torchlint.rules.base import Group, Rule
+from torchlint.rules.base import Evaluation, Group, Rule
 
 
 class EvalNotRestored(Rule):
@@ -48,9 +48,17 @@ class EvalNotRestored(Rule):
                     self.report(
                         evaled.site,
                         notes=_notes(forward, evaled),
+                        cure=self._cure(forward, evaled),
                         op=evaled.site.text,
                         verb="may go on",
                     )
+
+    def _cure(self, forward: Graphed, evaled: Evaled) -> Evaluation | None:
+        place, _, method = evaled.site.text.partition("(")[0].rpartition(".")
+        title = f"put back the mode that '{place}' had before its {method}()"
+        trained = {site.node for site in self._trained}
+        runs = tuple(site for site in forward.used if site.node not in trained)
+        return Evaluation(title, forward.module, place, evaled.site, runs, tuple(self._trained))
 
 
 def _goes_on(forward: Graphed) -> bool:
