@@ -146,6 +146,10 @@ class Calls:
             case Opaque() if is_module_like(thing):
                 held = walk.module(thing.key, thing.place, parent=thing.parent)
                 return self.running.forward(held, arguments, node, walk.text(node.func), discarded=discarded)
+            case Tensor():
+                # Nobody can call a tensor: what `.to(device)` seemed to move was a module.
+                for source in walk.now().tensor(thing).sources:
+                    walk.believe_module(source)
         path = path_of(thing)
         if path is not None and isinstance(thing, Opaque):
             (walk.records.asks if walk.now().grad_mode.surely_off else walk.records.calls).add(path)

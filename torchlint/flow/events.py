@@ -285,6 +285,8 @@ class Touched:
 
 
 REACHES_AUTOGRAD = "reaches autograd"
+MAY_REACH_AUTOGRAD = "may reach autograd"
+"""It meets something unknown: autograd records that, if it requires grad."""
 RETURNED = "is returned"
 
 

@@ -343,6 +343,8 @@ class FileFlow:
             home = kin.classes.home
             for method in kin.outline.methods.values():
                 text = home.units.text(method.qualname)
+                if method.name in ("train", "eval"):
+                    continue  # overridden: it is what sets the mode, and nobody need have called it
                 if method.name != "__init__" and ".train(" not in text and ".eval(" not in text:
                     continue
                 summary = home.summary(method.qualname)
