@@ -26,7 +26,7 @@ from torchlint.flow.summary import (
     TensorShape,
     settles,
 )
-from torchlint.flow.things import NOTHING, Container, Instance, Module, Opaque, Restorer, Thing, Value
+from torchlint.flow.things import NOTHING, Container, Instance, Module, Opaque, Restorer, Tensor, Thing, Value
 from torchlint.flow.walk import path_of, spelled, tensors
 
 if TYPE_CHECKING:
@@ -140,6 +140,8 @@ class Applying:
                     if settles(facts):
                         modules.append((path, facts))
                     callee.home.believe_module(callee.definition.qualname, path, thing)
+                elif isinstance(thing, Tensor):  # which nobody can run: torch.load gave it
+                    modules.append((path, ModuleFacts(Mode.UNKNOWN)))
         grad_mode = GradMode.ENABLED if walk.grads_are_on() else walk.now().grad_mode
         callee.home.called(callee.definition.qualname, Context(tuple(modules), grad_mode))
 

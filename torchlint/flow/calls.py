@@ -38,7 +38,7 @@ from torchlint.flow.things import (
 from torchlint.flow.walk import Walk, path_of
 from torchlint.names import canonical
 from torchlint.tables import Op, Result, module, op
-from torchlint.tables.effects import effect, says
+from torchlint.tables.effects import Effect, effect, says
 
 if TYPE_CHECKING:
     from torchlint.flow.neighbours import Callee
@@ -179,7 +179,7 @@ class Calls:
     ) -> Value:
         walk = self._walk
         itself = frozenset((thing,))
-        known = effect(f".{name}")
+        known = _of_method(name, arguments)
         if known is not None and known.kind == "grad_only" and walk.now().regions:
             walk.tell(Escaped(walk.now().born, walk.site(node), "does not work in inference mode"))
         match thing:
@@ -239,7 +239,7 @@ class Calls:
             case ClassThing():
                 found = walk.file.classes.method(thing.cls, name)
                 if found is None and known is not None and known.kind == "loader":
-                    return self._effects.loader(known, node)
+                    return self._effects.loader(known, node, thing.cls)
                 if known is not None and known.kind in ("log", "meter"):
                     self._effects.log(arguments, node)
                 if found is not None:
@@ -260,7 +260,7 @@ class Calls:
         found = walk.file.classes.method(thing.cls, name) if thing.cls is not None else None
         if found is not None and name not in ("eval", "train", "forward"):
             return self._own_method(found, thing, arguments, node, discarded=discarded)
-        known = effect(f".{name}")
+        known = _of_method(name, arguments)
         if known is not None and known.kind in MODULE_EFFECTS:
             return self._methods.of_module(known, thing, arguments, node)
         held = [
@@ -280,7 +280,7 @@ class Calls:
     def _tensor_method(
         self, thing: Tensor | Opaque, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool
     ) -> Value:
-        known = effect(f".{name}")
+        known = _of_method(name, arguments)
         operation = op(name)
         if known is not None and known.kind in TENSOR_EFFECTS:
             return self._methods.of_tensor(known, thing, name, arguments, node)
@@ -299,14 +299,9 @@ class Calls:
                 place=self._target(operation, node),
             )
         if isinstance(thing, Opaque):
-            held = [item for item in self._places.slot(thing, f".{name}") if isinstance(item, Module)]
-            if held or "module" in says("place", name):
-                child = (
-                    held[0]
-                    if held
-                    else self._walk.module((thing.key, name), f"{thing.place}.{name}", parent=thing)
-                )
-                return self.running.forward(child, arguments, node, self._walk.text(node.func))
+            for item in self._places.slot(thing, f".{name}"):
+                if isinstance(item, Module) or is_module_like(item):
+                    return self._callable(item, arguments, node, discarded=discarded)
         return self.strangers.call(name, arguments, node, discarded=discarded, receiver=frozenset((thing,)))
 
     def _construct(self, thing: ClassThing, arguments: Arguments, node: cst.Call) -> Value:
@@ -351,6 +346,12 @@ class Calls:
             if argument.keyword is not None and argument.keyword.value == "out":
                 return self._walk.text(argument.value)
         return self._walk.text(node.args[0].value) if node.args else ""
+
+
+def _of_method(name: str, arguments: Arguments) -> Effect | None:
+    """The effect of a method; one that stands `alone` is only meant where it is given nothing."""
+    known = effect(f".{name}")
+    return None if known is not None and known.detail == "alone" and arguments.all() else known
 
 
 def _only_reads(name: str) -> bool:

@@ -338,12 +338,13 @@ class FileFlow:
 
     def _at_rest(self, owner: str, path: Path) -> ModuleFacts | None:
         """The mode in which the methods of a class leave a module that they hold."""
-        rest: ModuleFacts | None = None
+        loaded = self.classes.loaded(owner, path[1][1:]) if len(path) > 1 else None
+        rest = ModuleFacts(loaded) if loaded is not None else None
         for kin in self.classes.lineage(owner):
             home = kin.classes.home
             for method in kin.outline.methods.values():
                 text = home.units.text(method.qualname)
-                if method.name in ("train", "eval"):
+                if method.name in ("train", "eval") and self.classes.is_module(owner):
                     continue  # overridden: it is what sets the mode, and nobody need have called it
                 if method.name != "__init__" and ".train(" not in text and ".eval(" not in text:
                     continue

@@ -40,7 +40,7 @@ MODULE_EFFECTS = frozenset(
     )
 )
 # Effects that a method has on a tensor, or on something unknown that may be one.
-TENSOR_EFFECTS = frozenset(("read", "backward", "mode", "parameters", "children", "freeze"))
+TENSOR_EFFECTS = frozenset(("read", "backward", "mode", "parameters", "children", "freeze", "forward"))
 
 
 class Methods:
@@ -121,6 +121,8 @@ class Methods:
             case "mode" if _is_mode_call(arguments):
                 walk.believe_module(thing)
                 return itself
+            case "forward" if known.detail is None and arguments.all():
+                walk.believe_module(thing)  # torch code has no other use for the word
             case "parameters" | "children":
                 walk.believe_module(thing)
                 return self._parameters(thing, node, leaf=True, named=known.detail == "named")
