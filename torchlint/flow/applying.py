@@ -187,6 +187,21 @@ class Applying:
                     after.append((thing, self._combine(final[path], ours) if path in final else ours))
         return tuple(after)
 
+    def restorer(self, enter: Callee, leave: Callee, thing: Thing, node: cst.Call) -> Restorer:
+        """What the `__exit__` of an object puts right of what its `__enter__` is about to do to modes."""
+        walk = self._walk
+        bound = {"self": frozenset((thing,))}
+        final = dict(walk.file.summary_of(leave).modes)
+        after: list[tuple[Thing, ModuleFacts]] = []
+        for path, _ in walk.file.summary_of(enter).modes:
+            for module in self._resolve(path, bound) if path in final else ():
+                if isinstance(module, Module):
+                    ours, left = walk.now().module(module), final[path]
+                    # A flag that was read on entry: train(self.was_training).
+                    restores = Mode.UNKNOWN in left.mode
+                    after.append((module, ours if restores else self._combine(left, ours)))
+        return walk.things.make(Restorer, (node, "restorer"), "", tuple(after), after=tuple(after))
+
     def _affect(
         self, definition: Definition, summary: Summary, bound: dict[str, Value], node: cst.Call
     ) -> None:

@@ -92,6 +92,22 @@ class Calls:
                 )
         return walk.widen(found, node) or walk.unknown(node)
 
+    def entered(self, value: Value, node: cst.BaseExpression) -> Value:
+        """What a with statement binds: of an object in sight, what its `__enter__` returns."""
+        walk = self._walk
+        found: list[Value] = []
+        for thing in value:
+            cls = thing.cls if isinstance(thing, Instance) and walk.state is not None else None
+            enter = walk.file.classes.method(cls, "__enter__") if cls is not None else None
+            leave = walk.file.classes.method(cls, "__exit__") if cls is not None else None
+            if enter is None or leave is None or not isinstance(node, cst.Call):
+                found.append(frozenset((thing,)))
+                continue
+            restorer = self._applying.restorer(enter, leave, thing, node)
+            itself = Arguments((frozenset((thing,)),))
+            found.append(self._applying.call(enter, itself, node, discarded=True) | {restorer})
+        return NOTHING.union(*found)
+
     def invoke(self, value: Value, arguments: Arguments, node: cst.Call) -> None:
         """A function that was handed over is called by whoever got it, here and now."""
         for thing in value:
@@ -148,7 +164,7 @@ class Calls:
                 return self.running.forward(held, arguments, node, walk.text(node.func), discarded=discarded)
             case Tensor():
                 # Nobody can call a tensor: what `.to(device)` seemed to move was a module.
-                for source in walk.now().tensor(thing).sources:
+                for source in (thing, *walk.now().tensor(thing).sources):
                     walk.believe_module(source)
         path = path_of(thing)
         if path is not None and isinstance(thing, Opaque):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torchlint.flow.file import FileFlow
 
 _MOST_BASES = 32  # of one class, all together
-_LOADING = {"data": Mode.UNKNOWN, "holder": Mode.EVAL}  # as it was saved; what it holds was loaded so
+_LOADING = {"saved": Mode.UNKNOWN, "holder": Mode.EVAL}  # as it was saved; what it holds was loaded so
 
 
 @dataclass(frozen=True, slots=True)

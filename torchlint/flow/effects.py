@@ -82,6 +82,8 @@ class Effects:
                 return self._parameter(first, arguments, node)
             case "data":
                 return self._autograd.result(node, Grad.NO, [])
+            case "saved":
+                return self._saved(node)
             case "inplace":
                 place = walk.text(node.args[0].value) if node.args else ""
                 self._autograd.writing.write(first, node, place, noticed=False)
@@ -184,6 +186,12 @@ class Effects:
         sensitivity = classes.sensitivity(kind) if kind is not None else Sensitivity.UNKNOWN
         mode = _LOADED[known.detail or ""]
         return frozenset((self._calls.running.fresh(node, kind, sensitivity, parameters=True, mode=mode),))
+
+    def _saved(self, node: cst.Call) -> Value:
+        """Tensors without graph, or the module that their later use shows them to be."""
+        loaded = self._autograd.result(node, Grad.NO, [])
+        shown = any(thing.key in self._walk.evidence.modules for thing in loaded)
+        return self.loader(Effect("loader", "unknown"), node) if shown else loaded
 
     def _holder(self, known: Effect, node: cst.Call) -> Value:
         """Something that is no module, and holds one in evaluation mode."""
