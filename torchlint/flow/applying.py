@@ -154,8 +154,8 @@ class Applying:
                     if run.surely and not run.path[0].startswith("self"):
                         walk.believe_module(thing)
                     continue
-                if not isinstance(thing, Module):
-                    continue
+                if not isinstance(thing, Module) or (thing.owned and run.facts.explicit):
+                    continue  # a method that calls train() itself and runs the module means it
                 facts = self._combine(run.facts, walk.now().module(thing))
                 is_named = bool(thing.place or walk.called_names.get(thing))
                 place = walk.named(thing) if is_named else walk.text(node.func)

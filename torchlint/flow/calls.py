@@ -315,9 +315,20 @@ class Calls:
                 place=self._target(operation, node),
             )
         if isinstance(thing, Opaque):
-            for item in self._places.slot(thing, f".{name}"):
-                if isinstance(item, Module) or is_module_like(item):
-                    return self._callable(item, arguments, node, discarded=discarded)
+            held = [item for item in self._places.slot(thing, f".{name}") if isinstance(item, Module)]
+            named = "module" in says("place", name)
+            if named and not held and "_" not in name:  # `get_embedding` is more likely a method
+                held = [
+                    self._walk.module(item.key, item.place, parent=thing)
+                    for item in self._places.slot(thing, f".{name}")
+                ]
+            if held or named:
+                child = (
+                    held[0]
+                    if held
+                    else self._walk.module((thing.key, name), f"{thing.place}.{name}", parent=thing)
+                )
+                return self.running.forward(child, arguments, node, self._walk.text(node.func))
         return self.strangers.call(name, arguments, node, discarded=discarded, receiver=frozenset((thing,)))
 
     def _construct(self, thing: ClassThing, arguments: Arguments, node: cst.Call) -> Value:

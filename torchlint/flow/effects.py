@@ -180,7 +180,7 @@ class Effects:
         )
 
     def loader(self, known: Effect, node: cst.Call, cls: str | None = None) -> Value:
-        """A function that returns a module in a known mode, or method that returns one of a class in sight."""
+        """A function that returns a module in a known mode; as a method, of the class `cls`."""
         classes = self._walk.file.classes
         kind = cls if cls is not None and classes.is_module(cls) else None
         sensitivity = classes.sensitivity(kind) if kind is not None else Sensitivity.UNKNOWN
