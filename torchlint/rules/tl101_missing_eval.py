@@ -98,13 +98,19 @@ class MissingEval(Rule):
 def _may_train(event: Forward) -> bool:
     if event.sensitivity is Sensitivity.NO:
         return False
-    if event.module.owned and not (event.explicit and Mode.TRAIN in event.mode):
+    if event.module.owned and not _sets_its_own(event):
         return False  # the mode of a module and its parts is the business of whoever uses it
     if _by_flag(event.region):
         return event.mode is Mode.TRAIN  # a joined mode may follow the same flag
     if Mode.TRAIN in event.mode:
         return True
     return event.mode is Mode.CALLER and (event.evaluates or event.handed)
+
+
+def _sets_its_own(event: Forward) -> bool:
+    # Parts are put into training mode to be frozen or not by a flag, and then run by any method.
+    trains = event.explicit and Mode.TRAIN in event.mode
+    return trains and (event.evaluates or event.module.parent is None)
 
 
 def _by_flag(region: Region | None) -> bool:
