@@ -8,9 +8,13 @@ accuracy/run.py unpacks them), or of those that `--package NAME …` names:
   TL101 in that function that the file as it is does not have.
 - TL401: the inference_mode of a region becomes no_grad. Found is a TL401 at that place.
 
-Files around the mutated one are read as they are. A site that is not found may be no mistake, as where
-callers call `eval()` as well: the rates are lower bounds, and `--show N` prints the sites to be read. Exit
-status 2 where a package is not there, or torchlint failed on a mutant.
+Files around the mutated one are read as they are. Where taking `X.eval()` away makes no mistake, silence is
+right: a caller, the constructor or what the function calls before says `eval()` as well, or X is the object
+itself or a part of it and its class is a module that never calls `train()`, so that its users set the mode.
+Those sites are counted apart, found or not; `settled.py` tells them by syntax, without torchlint. Others that
+are no mistake, as with layers that have no mode, are not told apart: the rates are lower bounds, and
+`--show N` prints the sites to be read. Exit status 2 where a package is not there, or torchlint failed on a
+mutant.
 """
 
 from __future__ import annotations
@@ -28,6 +32,8 @@ from pathlib import Path
 
 # The torchlint of this checkout, whatever is installed.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from settled import reason
 
 from torchlint.config import Config
 from torchlint.diagnostic import Diagnostic
@@ -66,6 +72,8 @@ class Mutant:
     edits: tuple[Edit, ...]
     first: int
     last: int
+    apart: str = ""
+    """Why it makes no mistake; empty where nothing says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +85,20 @@ class Outcome:
     line: int
     result: str
     said: str = ""
+    apart: str = ""
 
 
-def mutants(text: str) -> list[Mutant]:
-    """All sites of a file, in no order."""
+def mutants(text: str, package: Path) -> list[Mutant]:
+    """All sites of a file of the package in this folder, in no order."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tree = ast.parse(text)
     functions = [node for node in ast.walk(tree) if isinstance(node, Function)]
-    return [*(one for function in functions for one in _evals(function)), *_inference_modes(tree)]
+    evals = [one for function in functions for one in _evals(function, tree, package)]
+    return [*evals, *_inference_modes(tree)]
 
 
-def _evals(function: Function) -> Iterator[Mutant]:
+def _evals(function: Function, tree: ast.Module, package: Path) -> Iterator[Mutant]:
     """The sites of the first kind whose `X.eval()` is this function's own."""
     nodes = list(_own(function))
     calls = [node for node in nodes if isinstance(node, ast.Call)]
@@ -117,7 +127,8 @@ def _evals(function: Function) -> Iterator[Mutant]:
         ):
             continue
         edit = Edit(_place(node), _end(node), "pass" + "\n" * (_end(node)[0] - node.lineno))
-        yield Mutant(WITHOUT_EVAL, node.lineno, (edit,), function.lineno, _end(function)[0])
+        apart = reason(tree, function, thing, min(runs)[0], package)
+        yield Mutant(WITHOUT_EVAL, node.lineno, (edit,), function.lineno, _end(function)[0], apart)
 
 
 def _inference_modes(tree: ast.Module) -> Iterator[Mutant]:
@@ -224,7 +235,7 @@ def outcomes(file: Path, root: Path) -> list[Outcome]:
         return []
     try:
         source = Source.from_bytes(data, str(file))
-        sites = mutants(source.text)
+        sites = mutants(source.text, root / file.relative_to(root).parts[0])
     except (UnreadableSource, SyntaxError, ValueError, RecursionError):
         return []
     before = {rule: _said(source, rule) for rule in {site.rule for site in sites}}
@@ -241,11 +252,11 @@ def _outcome(source: Source, site: Mutant, before: Sequence[Diagnostic], name: s
     new = [one for one in after if (one.line, one.message) not in known]
     here = [one for one in new if site.first <= one.line <= site.last]
     if here:
-        return Outcome(site.rule, name, site.line, FOUND, here[0].message)
+        return Outcome(site.rule, name, site.line, FOUND, here[0].message, site.apart)
     if any(site.first <= one.line <= site.last for one in before):
         return Outcome(site.rule, name, site.line, TOLD_BEFORE)
     elsewhere = ", ".join(f"told in line {one.line}" for one in new)
-    return Outcome(site.rule, name, site.line, MISSED, elsewhere)
+    return Outcome(site.rule, name, site.line, MISSED, elsewhere, site.apart)
 
 
 def _said(source: Source, rule: str) -> list[Diagnostic]:
@@ -254,13 +265,14 @@ def _said(source: Source, rule: str) -> list[Diagnostic]:
 
 
 def table(all_outcomes: Sequence[Outcome]) -> list[str]:
-    """A row for each mutation. Sites that were told before are left out of the rate."""
-    lines = [f"{'rule':6}{'mutation':27}{'sites':>7}{'found':>7}{'rate':>8}{'told before':>13}"]
+    """A row for each mutation. Sites apart and those that were told before are left out of the rate."""
+    lines = [f"{'rule':6}{'mutation':27}{'sites':>7}{'found':>7}{'rate':>8}{'apart':>7}{'told before':>13}"]
     for rule, title in TITLES.items():
-        count = Counter(one.result for one in all_outcomes if one.rule == rule)
+        count = Counter(one.result for one in all_outcomes if one.rule == rule and not one.apart)
+        apart = sum(1 for one in all_outcomes if one.rule == rule and one.apart)
         asked = count[FOUND] + count[MISSED]
         rate = f"{count[FOUND] / asked:.1%}" if asked else "-"
-        lines.append(f"{rule:6}{title:27}{asked:7}{count[FOUND]:7}{rate:>8}{count[TOLD_BEFORE]:13}")
+        lines.append(f"{rule:6}{title:27}{asked:7}{count[FOUND]:7}{rate:>8}{apart:7}{count[TOLD_BEFORE]:13}")
     return lines
 
 
@@ -289,10 +301,13 @@ def main() -> int:
             found_all += some
             for one in some:
                 if options.verbose:
-                    print(f"{one.file}:{one.line}: {one.rule} {one.result} {one.said}".rstrip(), flush=True)
+                    print(
+                        f"{one.file}:{one.line}: {one.rule} {one.result} {one.apart or one.said}".rstrip(),
+                        flush=True,
+                    )
     print(*table(found_all), sep="\n")
     for rule in TITLES:
-        missed = [one for one in found_all if one.rule == rule and one.result == MISSED]
+        missed = [one for one in found_all if one.rule == rule and one.result == MISSED and not one.apart]
         for one in missed[: options.show]:
             print(f"{one.file}:{one.line}: {rule} missed {one.said}".rstrip())
     failed = [one for one in found_all if one.result == FAILED]

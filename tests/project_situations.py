@@ -6,6 +6,59 @@ from project_imports import MODELS, used
 from project_regions import REGIONS
 
 SITUATIONS: dict[str, dict[str, str]] = REGIONS | {
+    "helpers_of_another_file_switch_and_restore": {
+        "pkg/__init__.py": "",
+        "pkg/modes.py": """
+from contextlib import contextmanager
+
+
+def set_training_mode(model, flag):
+    model.train(flag)
+
+
+@contextmanager
+def evaluating(model):
+    was_training = model.training
+    model.eval()
+    yield
+    model.train(was_training)
+
+
+class EvalMode:
+    def __init__(self, model):
+        self.model = model
+        self.was_training = model.training
+
+    def __enter__(self):
+        self.model.eval()
+        return self.model
+
+    def __exit__(self, *error):
+        self.model.train(self.was_training)
+""",
+        "pkg/use.py": """
+import torch
+from torch import nn
+from pkg.modes import EvalMode, evaluating, set_training_mode
+
+
+def show(x):
+    net = nn.Sequential(nn.Linear(4, 4), nn.Dropout())
+    with torch.inference_mode():
+        with evaluating(net):
+            print(net(x).shape)
+        with EvalMode(net) as model:
+            print(model(x).shape)
+        print(net(x).shape)  # want TL101 "'net' runs"
+
+
+def show_once_more(x):
+    net = nn.Sequential(nn.Linear(4, 4), nn.Dropout())
+    set_training_mode(net, False)
+    with torch.inference_mode():
+        print(net(x).shape)
+""",
+    },
     "files_that_import_each_other": {
         "pkg/__init__.py": "",
         "pkg/models.py": "from pkg import use\n" + MODELS + "\n\ndef shown(x):\n    use.show(x)\n",

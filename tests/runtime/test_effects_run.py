@@ -6,6 +6,7 @@ torch's part alone.
 
 from __future__ import annotations
 
+import copy
 import pkgutil
 import re
 import sys
@@ -89,6 +90,7 @@ class Loaded(nn.Sequential):
         return self(x)
 
     sample = generate
+    load_from_checkpoint = fresh
 
 
 def first(*given: object, **named: object) -> object:
@@ -109,6 +111,27 @@ class Prepared:
     def prepare(self, *given: object) -> object:
         return given if len(given) > 1 else given[0]
 
+    def prepare_model(self, model: nn.Module, device_placement: bool) -> nn.Module:
+        return model
+
+    unwrap_model = prepare_model
+
+
+class Held:
+    """An object that holds a copy of a model in evaluation mode, and is none."""
+
+    def __init__(self, given: object) -> None:
+        self.model = Loaded.fresh().eval()
+        self.ema = self.model
+
+
+class Averaged(nn.Module):
+    """A module that runs a copy of another one in evaluation mode."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.module = copy.deepcopy(model).eval()
+
 
 MODULES = [
     stand_in("accelerate", Accelerator=Prepared),
@@ -117,18 +140,22 @@ MODULES = [
     stand_in("mlflow"),
     stand_in("neptune"),
     stand_in("pandas"),
+    stand_in("peft"),
     stand_in("rich"),
     stand_in("rich.progress"),
     stand_in("scipy"),
     stand_in("scipy.stats"),
     stand_in("sklearn"),
     stand_in("sklearn.metrics"),
+    stand_in("sentence_transformers", Loaded.fresh),
     stand_in("swanlab"),
     stand_in("timm", Loaded.fresh),
+    stand_in("timm.utils", Averaged, ModelEma=Held),
     stand_in("torchvision"),
     stand_in("torchvision.models", Loaded.fresh),
     stand_in("torchvision.utils", make_grid=torch.no_grad()(torch.stack)),
     *(stand_in(f"tqdm{part}", trange=range) for part in ("", ".auto", ".autonotebook", ".notebook", ".rich")),
+    stand_in("transformers", Held),
     stand_in("wandb"),
 ]
 
@@ -143,6 +170,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, dict[str, str]]]
         call=lambda function, *given: function(*given),
         thing=Thing,
         Model=Loaded,
+        Held=Held,
         LightningModule=nn.Module,
         Callback=type("Callback", (), {}),
         criterion=nn.functional.mse_loss,

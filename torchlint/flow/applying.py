@@ -26,7 +26,7 @@ from torchlint.flow.summary import (
     TensorShape,
     settles,
 )
-from torchlint.flow.things import NOTHING, Container, Instance, Module, Opaque, Restorer, Thing, Value
+from torchlint.flow.things import NOTHING, Container, Instance, Module, Opaque, Restorer, Tensor, Thing, Value
 from torchlint.flow.walk import path_of, spelled, tensors
 
 if TYPE_CHECKING:
@@ -143,6 +143,8 @@ class Applying:
                     if settles(facts):
                         modules.append((path, facts))
                     callee.home.believe_module(callee.definition.qualname, path, thing)
+                elif isinstance(thing, Tensor):  # which nobody can run: torch.load gave it
+                    modules.append((path, ModuleFacts(Mode.UNKNOWN)))
         grad_mode = GradMode.ENABLED if walk.grads_are_on() else walk.now().grad_mode
         callee.home.called(callee.definition.qualname, Context(tuple(modules), grad_mode))
 
@@ -155,8 +157,8 @@ class Applying:
                     if run.surely and not run.path[0].startswith("self"):
                         walk.believe_module(thing)
                     continue
-                if not isinstance(thing, Module):
-                    continue
+                if not isinstance(thing, Module) or (thing.owned and run.facts.explicit):
+                    continue  # a method that calls train() itself and runs the module means it
                 facts = self._combine(run.facts, walk.now().module(thing))
                 is_named = bool(thing.place or walk.called_names.get(thing))
                 place = walk.named(thing) if is_named else walk.text(node.func)
@@ -187,6 +189,21 @@ class Applying:
                     ours = self._walk.now().module(thing)
                     after.append((thing, self._combine(final[path], ours) if path in final else ours))
         return tuple(after)
+
+    def restorer(self, enter: Callee, leave: Callee, thing: Thing, node: cst.Call) -> Restorer:
+        """What the `__exit__` of an object puts right of what its `__enter__` is about to do to modes."""
+        walk = self._walk
+        bound = {"self": frozenset((thing,))}
+        final = dict(walk.file.summary_of(leave).modes)
+        after: list[tuple[Thing, ModuleFacts]] = []
+        for path, _ in walk.file.summary_of(enter).modes:
+            for module in self._resolve(path, bound) if path in final else ():
+                if isinstance(module, Module):
+                    ours, left = walk.now().module(module), final[path]
+                    # A flag that was read on entry: train(self.was_training).
+                    restores = Mode.UNKNOWN in left.mode
+                    after.append((module, ours if restores else self._combine(left, ours)))
+        return walk.things.make(Restorer, (node, "restorer"), "", tuple(after), after=tuple(after))
 
     def _affect(
         self, definition: Definition, summary: Summary, bound: dict[str, Value], node: cst.Call

@@ -38,7 +38,7 @@ from torchlint.flow.things import (
 from torchlint.flow.walk import Walk, path_of
 from torchlint.names import canonical
 from torchlint.tables import Op, Result, module, op
-from torchlint.tables.effects import effect, says
+from torchlint.tables.effects import Effect, effect, says
 
 if TYPE_CHECKING:
     from torchlint.flow.neighbours import Callee
@@ -91,6 +91,22 @@ class Calls:
                     self._callable(thing, arguments, node, discarded=discarded, alone=len(modes) == 1)
                 )
         return walk.widen(found, node) or walk.unknown(node)
+
+    def entered(self, value: Value, node: cst.BaseExpression) -> Value:
+        """What a with statement binds: of an object in sight, what its `__enter__` returns."""
+        walk = self._walk
+        found: list[Value] = []
+        for thing in value:
+            cls = thing.cls if isinstance(thing, Instance) and walk.state is not None else None
+            enter = walk.file.classes.method(cls, "__enter__") if cls is not None else None
+            leave = walk.file.classes.method(cls, "__exit__") if cls is not None else None
+            if enter is None or leave is None or not isinstance(node, cst.Call):
+                found.append(frozenset((thing,)))
+                continue
+            restorer = self._applying.restorer(enter, leave, thing, node)
+            itself = Arguments((frozenset((thing,)),))
+            found.append(self._applying.call(enter, itself, node, discarded=True) | {restorer})
+        return NOTHING.union(*found)
 
     def invoke(self, value: Value, arguments: Arguments, node: cst.Call) -> None:
         """A function that was handed over is called by whoever got it, here and now."""
@@ -146,6 +162,10 @@ class Calls:
             case Opaque() if is_module_like(thing):
                 held = walk.module(thing.key, thing.place, parent=thing.parent)
                 return self.running.forward(held, arguments, node, walk.text(node.func), discarded=discarded)
+            case Tensor():
+                # Nobody can call a tensor: what `.to(device)` seemed to move was a module.
+                for source in (thing, *walk.now().tensor(thing).sources):
+                    walk.believe_module(source)
         path = path_of(thing)
         if path is not None and isinstance(thing, Opaque):
             (walk.records.asks if walk.now().grad_mode.surely_off else walk.records.calls).add(path)
@@ -175,7 +195,7 @@ class Calls:
     ) -> Value:
         walk = self._walk
         itself = frozenset((thing,))
-        known = effect(f".{name}")
+        known = _of_method(name, arguments)
         if known is not None and known.kind == "grad_only" and walk.now().regions:
             walk.tell(Escaped(walk.now().born, walk.site(node), "does not work in inference mode"))
         match thing:
@@ -235,7 +255,7 @@ class Calls:
             case ClassThing():
                 found = walk.file.classes.method(thing.cls, name)
                 if found is None and known is not None and known.kind == "loader":
-                    return self._effects.loader(known, node)
+                    return self._effects.loader(known, node, thing.cls)
                 if known is not None and known.kind in ("log", "meter"):
                     self._effects.log(arguments, node)
                 if found is not None:
@@ -256,7 +276,7 @@ class Calls:
         found = walk.file.classes.method(thing.cls, name) if thing.cls is not None else None
         if found is not None and name not in ("eval", "train", "forward"):
             return self._own_method(found, thing, arguments, node, discarded=discarded)
-        known = effect(f".{name}")
+        known = _of_method(name, arguments)
         if known is not None and known.kind in MODULE_EFFECTS:
             return self._methods.of_module(known, thing, arguments, node)
         held = [
@@ -276,7 +296,7 @@ class Calls:
     def _tensor_method(
         self, thing: Tensor | Opaque, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool
     ) -> Value:
-        known = effect(f".{name}")
+        known = _of_method(name, arguments)
         operation = op(name)
         if known is not None and known.kind in TENSOR_EFFECTS:
             return self._methods.of_tensor(known, thing, name, arguments, node)
@@ -296,7 +316,13 @@ class Calls:
             )
         if isinstance(thing, Opaque):
             held = [item for item in self._places.slot(thing, f".{name}") if isinstance(item, Module)]
-            if held or "module" in says("place", name):
+            named = "module" in says("place", name)
+            if named and not held and "_" not in name:  # `get_embedding` is more likely a method
+                held = [
+                    self._walk.module(item.key, item.place, parent=thing)
+                    for item in self._places.slot(thing, f".{name}")
+                ]
+            if held or named:
                 child = (
                     held[0]
                     if held
@@ -347,6 +373,12 @@ class Calls:
             if argument.keyword is not None and argument.keyword.value == "out":
                 return self._walk.text(argument.value)
         return self._walk.text(node.args[0].value) if node.args else ""
+
+
+def _of_method(name: str, arguments: Arguments) -> Effect | None:
+    """The effect of a method; one that stands `alone` is only meant where it is given nothing."""
+    known = effect(f".{name}")
+    return None if known is not None and known.detail == "alone" and arguments.all() else known
 
 
 def _only_reads(name: str) -> bool:

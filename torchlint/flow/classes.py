@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torchlint.constructs import Construct, Named
 from torchlint.definitions import ClassOutline
-from torchlint.flow.domain import Sensitivity
+from torchlint.flow.domain import Mode, Sensitivity
 from torchlint.flow.events import Origin
 from torchlint.flow.neighbours import Callee
 from torchlint.tables import Answer, Argument, Given, Layer, module, op
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torchlint.flow.file import FileFlow
 
 _MOST_BASES = 32  # of one class, all together
+_LOADING = {"saved": Mode.UNKNOWN, "holder": Mode.EVAL}  # as it was saved; what it holds was loaded so
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,15 @@ class Classes:
             copied |= known is not None and known.kind == "copy"
         values = [value for _, value in self.attribute(key, attribute)]
         return copied and all(value is None or isinstance(value, Construct) for value in values)
+
+    def loaded(self, key: str, attribute: str) -> Mode | None:
+        """The mode of what libraries load into `self.<attribute>`; None where nothing shows that they do."""
+        mode: Mode | None = None
+        for home, value in self.attribute(key, attribute):
+            known = effect(home.imports.resolve(value.callee) or "") if isinstance(value, Construct) else None
+            if known is not None and known.kind in _LOADING:
+                mode = _LOADING[known.kind] | (mode or Mode(0))
+        return mode
 
     def made(self, construct: Construct) -> Made | None:
         """The module that a constructor call of this source makes; None where it makes none that is known."""

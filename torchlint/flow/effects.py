@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from torchlint.flow.walk import Walk
 
 
+_LOADED = {"train": Mode.TRAIN, "eval": Mode.EVAL, "unknown": Mode.UNKNOWN}
+
+
 class Effects:
     """The effects of one walk."""
 
@@ -60,6 +63,8 @@ class Effects:
                 return walk.unknown(node) if not discarded else walk.things.scalar(Plain.NONE)
             case "loader":
                 return self.loader(known, node)
+            case "holder":
+                return self._holder(known, node)
             case "same":
                 given = arguments.positional[1:2] if known.detail == "second" else arguments.positional[:1]
                 return NOTHING.union(*given) or walk.unknown(node)
@@ -77,6 +82,8 @@ class Effects:
                 return self._parameter(first, arguments, node)
             case "data":
                 return self._autograd.result(node, Grad.NO, [])
+            case "saved":
+                return self._saved(node)
             case "inplace":
                 place = walk.text(node.args[0].value) if node.args else ""
                 self._autograd.writing.write(first, node, place, noticed=False)
@@ -172,16 +179,33 @@ class Effects:
             name, arguments, node, discarded=discarded, receiver=frozenset((thing,))
         )
 
-    def loader(self, known: Effect, node: cst.Call) -> Value:
-        """A function that returns a module in a known mode."""
-        mode = Mode.EVAL if known.detail == "eval" else Mode.TRAIN
-        fresh = self._calls.running.fresh(node, None, Sensitivity.UNKNOWN, parameters=True, mode=mode)
-        return frozenset((fresh,))
+    def loader(self, known: Effect, node: cst.Call, cls: str | None = None) -> Value:
+        """A function that returns a module in a known mode; as a method, of the class `cls`."""
+        classes = self._walk.file.classes
+        kind = cls if cls is not None and classes.is_module(cls) else None
+        sensitivity = classes.sensitivity(kind) if kind is not None else Sensitivity.UNKNOWN
+        mode = _LOADED[known.detail or ""]
+        return frozenset((self._calls.running.fresh(node, kind, sensitivity, parameters=True, mode=mode),))
+
+    def _saved(self, node: cst.Call) -> Value:
+        """Tensors without graph, or the module that their later use shows them to be."""
+        loaded = self._autograd.result(node, Grad.NO, [])
+        shown = any(thing.key in self._walk.evidence.modules for thing in loaded)
+        return self.loader(Effect("loader", "unknown"), node) if shown else loaded
+
+    def _holder(self, known: Effect, node: cst.Call) -> Value:
+        """Something that is no module, and holds one in evaluation mode."""
+        walk = self._walk
+        value = walk.unknown(node, role="holder")
+        (held,) = self.loader(Effect("loader", "eval"), node)
+        for thing in value:
+            walk.state = walk.now().with_slot(thing, f".{known.detail}", frozenset((held,)))
+        return value
 
     def _same(self, known: Effect, thing: Thing, arguments: Arguments, node: cst.Call) -> Value:
-        if known.detail == "receiver":
+        if known.detail in ("receiver", "alone"):
             return frozenset((thing,))
-        if len(arguments.positional) == 1:
+        if len(arguments.positional) == 1 or (known.detail == "first" and arguments.positional):
             return arguments.positional[0]
         several = self._walk.things.make(Container, (node, "same"), "", kind="tuple")
         for number, value in enumerate(arguments.positional):

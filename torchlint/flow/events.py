@@ -301,6 +301,8 @@ WRITTEN_OUTSIDE = "is written in place outside"
 STORED = "is stored"
 GIVEN_AWAY = "is handed to a stranger"
 UPDATES = "is an update of tensors that live on"
+MAY_REACH_AUTOGRAD = "may reach autograd"
+"""It meets something unknown: autograd records that, if it requires grad."""
 RETURNED = "is returned"
 
 

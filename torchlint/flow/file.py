@@ -15,27 +15,24 @@ from torchlint.definitions import Definition
 from torchlint.flow.autograd import Autograd
 from torchlint.flow.calls import Calls
 from torchlint.flow.classes import Classes
-from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
+from torchlint.flow.domain import GradMode
+from torchlint.flow.entering import at_entry, begin, set_up
 from torchlint.flow.events import Asked, Event, LeaveRegion, LeaveUnit, Region
 from torchlint.flow.interpreter import Interpreter
 from torchlint.flow.neighbours import Alone, Callee, Neighbours
-from torchlint.flow.pauses import NO_PAUSE
 from torchlint.flow.places import Places
 from torchlint.flow.records import Evidence, Followed, Records
-from torchlint.flow.running import is_module_like
-from torchlint.flow.state import ModuleFacts, TensorFacts
+from torchlint.flow.state import ModuleFacts
 from torchlint.flow.summarizing import summary_of
 from torchlint.flow.summary import (
     UNKNOWN_SUMMARY,
     Context,
-    ModuleShape,
     Path,
     PlainShape,
     Summary,
     abroad,
-    settles,
 )
-from torchlint.flow.things import Instance, Module, Opaque, Plain, Thing
+from torchlint.flow.things import Module, Plain
 from torchlint.flow.values import Values
 from torchlint.flow.walk import Walk
 from torchlint.names import ImportMap
@@ -213,7 +210,7 @@ class FileFlow:
             grad_mode |= GradMode.CALLER
         walk = Walk(self, self.units.unit(qualname), self._evidence[qualname], grad_mode, listener)
         walk.followed = followed
-        self._walk(walk, definition, self._entry_facts(qualname, definition, context), probe)
+        self._walk(walk, definition, at_entry(self, qualname, context), probe)
         walk.tell(LeaveUnit())
 
     def follow(self, qualname: str, listener: Listener, callee: tuple[FileFlow, str], region: Region) -> bool:
@@ -307,9 +304,9 @@ class FileFlow:
             owner = definition.owner or ""
             begins = definition.name in ("forward", "__init__")
             walk.begins_graded = begins and self.classes.is_module(self.classes.own(owner))
-            self._begin(walk, places, definition)
+            begin(walk, places, definition)
         for path, known in facts:
-            self._set_up(walk, places, path, known)
+            set_up(walk, places, path, known)
         unit = walk.unit
         region = calls.switches.decorated(unit.function) if unit.function is not None else None
         if region is not None:
@@ -318,81 +315,6 @@ class FileFlow:
         calls.closures.tell_all(end)
         if region is not None:
             walk.tell(LeaveRegion(region))
-
-    def _begin(self, walk: Walk, places: Places, definition: Definition) -> None:
-        names = (*definition.parameters, *definition.keyword_parameters)
-        for position, name in enumerate(names):
-            thing = self._parameter(walk, places, definition, position, name)
-            walk.state = walk.now().with_name(name, frozenset((thing,)))
-            if thing.key in walk.evidence.graphs and not isinstance(thing, Module):
-                walk.state = walk.now().with_tensor(thing, TensorFacts(Grad.YES, frozenset((thing,))))
-
-    def _parameter(
-        self, walk: Walk, places: Places, definition: Definition, position: int, name: str
-    ) -> Thing:
-        key = ("entry", (name,))
-        owner = self.classes.own(definition.owner) if definition.owner is not None else None
-        if position == 0 and owner is not None and not definition.is_static and name in ("self", "model"):
-            if self.classes.is_module(owner):
-                sensitivity = self.classes.sensitivity(owner)
-                return walk.things.make(
-                    Module, key, name, cls=owner, sensitivity=sensitivity, owned=True, parameters=True
-                )
-            return walk.things.make(Instance, key, name, cls=owner)
-        annotation = definition.annotation(name)
-        if annotation is not None:
-            cls = self.classes.find(annotation)
-            if cls is not None and self.classes.is_module(cls):
-                sensitivity = self.classes.sensitivity(cls)
-                return walk.things.make(Module, key, name, cls=cls, sensitivity=sensitivity)
-            if (self.imports.resolve(annotation) or "").startswith("torch.nn."):
-                return walk.things.make(Module, key, name, sensitivity=Sensitivity.UNKNOWN)
-        return places.entry((name,), name)
-
-    def _entry_facts(
-        self, qualname: str, definition: Definition | None, context: Context | None
-    ) -> list[tuple[Path, ModuleFacts]]:
-        facts = list(context.modules) if context is not None else []
-        known = {path for path, _ in facts}
-        for path in sorted(self.summary(qualname).asks - known):
-            if definition is not None and definition.owner is not None and path[0] == "self":
-                own = self.classes.own(definition.owner)
-                rest = self._at_rest(own, path)
-                if rest is None and len(path) == 2 and self.classes.is_snapshot(own, path[1][1:]):
-                    rest = ModuleFacts(Mode.TRAIN | Mode.CALLER)
-                if rest is not None:
-                    facts.append((path, rest))
-        return facts
-
-    def _at_rest(self, owner: str, path: Path) -> ModuleFacts | None:
-        """The mode in which the methods of a class leave a module that they hold."""
-        rest: ModuleFacts | None = None
-        for kin in self.classes.lineage(owner):
-            home = kin.classes.home
-            for method in kin.outline.methods.values():
-                text = home.units.text(method.qualname)
-                if method.name != "__init__" and ".train(" not in text and ".eval(" not in text:
-                    continue
-                summary = home.summary(method.qualname)
-                left = dict(summary.modes).get(path)
-                built = dict(summary.stored).get(path)
-                for facts in (left, built.facts if isinstance(built, ModuleShape) else None):
-                    if facts is not None and settles(facts):
-                        rest = facts if rest is None else rest.join(facts)
-        return replace(rest, pause=NO_PAUSE) if rest is not None else None  # in which order, nobody knows
-
-    def _set_up(self, walk: Walk, places: Places, path: Path, facts: ModuleFacts) -> None:
-        head, *slots = path
-        known = walk.now().names.get(head) or frozenset()
-        value = places.name(head[2:]) if head.startswith("::") else known
-        for slot in slots:
-            value = frozenset().union(*(places.slot(thing, slot) for thing in value))
-        for thing in value:
-            module = thing
-            if isinstance(thing, Opaque) and is_module_like(thing):
-                module = walk.module(thing.key, thing.place, parent=thing.parent)
-            if isinstance(module, Module):
-                walk.state = walk.now().with_module(module, facts)
 
 
 def unit_names(skeleton: Skeleton) -> list[str]:

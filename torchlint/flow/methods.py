@@ -10,6 +10,7 @@ from torchlint.flow.arguments import Arguments
 from torchlint.flow.domain import Grad, GradMode, Misuse, Mode
 from torchlint.flow.events import Escaped, Read
 from torchlint.flow.regions import leave_regions
+from torchlint.flow.running import is_module_like
 from torchlint.flow.state import ModuleFacts, TensorFacts
 from torchlint.flow.things import NOTHING, Dotted, Module, Opaque, Plain, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import tensors
@@ -40,7 +41,7 @@ MODULE_EFFECTS = frozenset(
     )
 )
 # Effects that a method has on a tensor, or on something unknown that may be one.
-TENSOR_EFFECTS = frozenset(("read", "backward", "mode", "parameters", "children", "freeze"))
+TENSOR_EFFECTS = frozenset(("read", "backward", "mode", "parameters", "children", "freeze", "forward"))
 
 
 class Methods:
@@ -123,6 +124,8 @@ class Methods:
             case "mode" if _is_mode_call(arguments):
                 walk.believe_module(thing)
                 return itself
+            case "forward" if is_module_like(thing):
+                walk.believe_module(thing)
             case "parameters" | "children":
                 walk.believe_module(thing)
                 return self._parameters(thing, node, leaf=True, named=known.detail == "named")

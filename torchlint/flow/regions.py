@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from torchlint.flow.domain import Grad
-from torchlint.flow.events import REACHES_AUTOGRAD, Escaped
-from torchlint.flow.things import Thing
+from torchlint.flow.events import MAY_REACH_AUTOGRAD, REACHES_AUTOGRAD, Escaped
+from torchlint.flow.things import Module, Thing
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -20,15 +20,16 @@ def leave_regions(walk: Walk, operands: Iterable[Thing], node: cst.CSTNode, *, r
     state = walk.now()
     listed = list(operands) if recorded else []
     for thing in listed:
-        outside = state.tensor(thing).born - state.born
-        if not outside:
-            continue
-        others = [state.tensor(other) for other in listed if other is not thing]
-        # What was born in the same region carries a graph on another path at most.
-        reaching = frozenset(
-            region
-            for region in outside
-            if any(other.grad is not Grad.NO and region not in other.born for other in others)
-        )
-        if reaching:
-            walk.tell(Escaped(reaching, walk.site(node), REACHES_AUTOGRAD))
+        for region in state.tensor(thing).born - state.born:
+            # What was born in the same region carries a graph on another path at most.
+            met = [
+                other
+                for other in listed
+                if other is not thing
+                and state.tensor(other).grad is not Grad.NO
+                and region not in state.tensor(other).born
+            ]
+            if met:
+                graphed = any(isinstance(one, Module) or Grad.YES in state.tensor(one).grad for one in met)
+                how = REACHES_AUTOGRAD if graphed else MAY_REACH_AUTOGRAD
+                walk.tell(Escaped(frozenset((region,)), walk.site(node), how))

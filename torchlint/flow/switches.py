@@ -62,7 +62,9 @@ class Switches:
         walk = self._walk
         if walk.state is None:
             return value
-        self._restorers.setdefault(node, []).extend(thing for thing in value if isinstance(thing, Restorer))
+        restorers = [thing for thing in value if isinstance(thing, Restorer)]
+        self._restorers.setdefault(node, []).extend(restorers)
+        value = value.difference(restorers) or value
         if isinstance(item, cst.Call):
             called, around = walk.text(item.func).rpartition(".")[2], walk.now().around
             casting = around.casting or "autocast" in called

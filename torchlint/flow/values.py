@@ -171,6 +171,7 @@ class Values:
         for item in node.items:
             value = self.evaluate(item.item)
             swallows |= isinstance(item.item, cst.Call) and self._is(item.item.func, "contextlib.suppress")
+            value = self.calls.entered(value, item.item)
             entered = self.calls.switches.enter(value, item.item, node)
             if item.asname is not None:
                 self.targets.assign(item.asname.name, entered, None)

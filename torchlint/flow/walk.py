@@ -249,8 +249,8 @@ class Walk:
         )
 
     def believe_module(self, thing: Thing) -> None:
-        """Its use shows an unknown thing to be a module; the next walk knows it from the start."""
-        if isinstance(thing, Opaque):
+        """Its use shows what was loaded, or is unknown, to be a module; the next walk knows it at once."""
+        if isinstance(thing, Opaque | Tensor):
             self.evidence.modules.add(thing.key)
 
     def believe_graph(self, thing: Thing) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torchlint.flow.domain import GradMode, Mode, Sensitivity
 from torchlint.flow.events import (
+    MAY_REACH_AUTOGRAD,
     REACHES_AUTOGRAD,
     Backward,
     Escaped,
@@ -34,6 +35,7 @@ class MissingEval(Rule):
         self._runs: dict[tuple[Region, Module], list[Forward]] = {}
         self._trained: set[Module] = set()
         self._feeding: set[Region] = set()
+        self._maybe_feeding: set[Region] = set()
         self._trains = False
 
     def visit_Forward(self, event: Forward) -> None:
@@ -54,13 +56,15 @@ class MissingEval(Rule):
         """Remember the regions whose results feed a loss."""
         if event.how == REACHES_AUTOGRAD:
             self._feeding |= event.regions
+        elif event.how == MAY_REACH_AUTOGRAD:
+            self._maybe_feeding |= event.regions
 
     def leave_Unit(self, event: LeaveUnit) -> None:
         """Report what is neither deliberate nor a sample for the other half of a training step."""
         for (region, module), (forward, *others) in self._runs.items():
             # Fake samples for a discriminator: the generator itself is trained here.
             if (
-                region in self._feeding
+                self._feeds(region)
                 and not _by_flag(region)
                 and (module in self._trained or forward.trained_elsewhere())
             ):
@@ -77,6 +81,10 @@ class MissingEval(Rule):
                 what=_NOBODY if forward.mode is Mode.CALLER and forward.handed else "",
             )
 
+    def _feeds(self, region: Region | None) -> bool:
+        # Arithmetic with something unknown makes a loss only where something is trained.
+        return region in self._feeding or (self._trains and region in self._maybe_feeding)
+
     def _is_deliberate(self, forward: Forward) -> bool:
         # train() was called here, and nothing here trains or says evaluation: Monte Carlo
         # dropout, or statistics of BatchNorm that are to move.
@@ -89,13 +97,21 @@ class MissingEval(Rule):
 
 
 def _may_train(event: Forward) -> bool:
-    if event.module.owned or event.sensitivity is Sensitivity.NO:
+    if event.sensitivity is Sensitivity.NO:
         return False
+    if event.module.owned and not _sets_its_own(event):
+        return False  # the mode of a module and its parts is the business of whoever uses it
     if event.region is not None and _by_flag(event.region):
         return event.mode is Mode.TRAIN  # a joined mode may follow the same flag
     if Mode.TRAIN in event.mode:
         return True
     return event.mode is Mode.CALLER and (event.evaluates or event.handed)
+
+
+def _sets_its_own(event: Forward) -> bool:
+    # Parts are put into training mode to be frozen or not by a flag, and then run by any method.
+    trains = event.explicit and Mode.TRAIN in event.mode
+    return trains and (event.evaluates or event.module.parent is None)
 
 
 def _by_flag(region: Region) -> bool:
