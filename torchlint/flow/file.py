@@ -107,6 +107,12 @@ class FileFlow:
             return False
         return self.classes.is_opaque(self.classes.own(definition.owner))
 
+    def is_step(self, definition: Definition) -> bool:
+        """Whether a trainer out of sight calls a method to train, and so with gradients on."""
+        if definition.owner is None or "step" not in says("function", definition.name):
+            return False
+        return self.classes.is_opaque(self.classes.own(definition.owner))
+
     @property
     def is_packaged(self) -> bool:
         """Whether the file belongs to a package that others may import; False for scripts."""
@@ -205,6 +211,8 @@ class FileFlow:
         context = self._contexts.get(qualname)
         grad_mode = context.grad_mode if context is not None else GradMode.CALLER
         if definition is None:
+            grad_mode = GradMode.ENABLED
+        elif self.is_step(definition):
             grad_mode = GradMode.ENABLED
         elif grad_mode.surely_off and (self.is_open(definition) or self.is_hook(definition)):
             grad_mode |= GradMode.CALLER
