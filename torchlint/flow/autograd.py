@@ -14,6 +14,7 @@ from torchlint.flow.arguments import Arguments, bind, described, is_cast_to_inte
 from torchlint.flow.domain import Grad, GradMode
 from torchlint.flow.events import Backward, Computed, Escaped, Region, StaleSave, Touched, Trained
 from torchlint.flow.graph import Sites
+from torchlint.flow.keeping import free
 from torchlint.flow.inference import NORMAL, Inference, Origins
 from torchlint.flow.regions import leave_regions
 from torchlint.flow.resuming import step
@@ -113,6 +114,7 @@ class Autograd:
             for module in sorted(facts.modules, key=lambda module: module.place):
                 walk.records.trained |= {module.place.rpartition(".")[2], *walk.called_names.get(module, ())}
                 walk.tell(Trained(module, site))
+            free(walk, thing, node, retained=keeps_graph)
             if not keeps_graph:
                 state = walk.now()
                 roots = state.roots(facts)
@@ -238,6 +240,7 @@ class Autograd:
         if all(module.layer is None for module in facts.modules):  # nobody knows which parts carry the graph
             for thing in made:
                 known = replace(self._walk.now().tensor(thing), guessed=True)
+                self._walk.guessed |= known.nodes
                 self._walk.state = self._walk.now().with_tensor(thing, known)
         return made
 

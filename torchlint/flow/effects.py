@@ -55,7 +55,7 @@ class Effects:
                     known.detail or "", name, arguments, node, discarded=discarded
                 )
             case "backward":
-                retains = arguments.constant("retain_graph") is True
+                retains = any(arguments.constant(word) is True for word in ("retain_graph", "create_graph"))
                 self._autograd.backward(first, node, keeps_graph=retains)
                 return walk.unknown(node) if not discarded else walk.things.scalar(Plain.NONE)
             case "loader":
@@ -251,10 +251,13 @@ class Effects:
 
     def _append(self, thing: Thing, name: str, value: Value, node: cst.Call) -> None:
         self._places.log(value, node)
+        stored = self._values.element(value, node) if name == "extend" else value
+        if node.args and isinstance(node.func, cst.Attribute):
+            given, place = node.args[-1].value, node.func.value
+            stored = self._places.keeping.element(thing, stored, node, given, place)
         if isinstance(thing, Container) and name == "append":
-            self._places.append(thing, value)
+            self._places.append(thing, stored)
         elif isinstance(thing, Container):
-            stored = self._values.element(value, node) if name == "extend" else value
             self._places.put(thing, "[*]", stored)
         else:
             self._places.keep(frozenset((thing,)), value, node)

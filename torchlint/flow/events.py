@@ -187,10 +187,14 @@ class Graphed:
 
 @dataclass(frozen=True, slots=True)
 class GraphLeft:
-    """What came out of these `forwards` leaves the function with its graph, or goes to who may need that."""
+    """What came out of these `forwards` leaves the function with its graph, or goes to who may need that.
+
+    It is only `lent` to what may be a meter, or may be anything else.
+    """
 
     site: Site
     forwards: frozenset[Site]
+    lent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +322,42 @@ class Backward:
 
 
 @dataclass(frozen=True, slots=True)
+class Freed:
+    """Backward has run through these operations, in these `loops`; what they saved is `retained`, or gone."""
+
+    site: Site
+    nodes: frozenset[Site]
+    loops: frozenset[object]
+    retained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A tensor was put with its graph where each step leaves another: into a sum, or beside others.
+
+    The graph of `tensor` begins with the operations `first`, in what came out of these `forwards`, and `place` hands it on
+    by the operations `own`. It is kept over the rounds of these `loops`, or it `outlives` the call. `number` is
+    True where the place may have held a Python number, `graded` where gradients are on for sure; `cut` is an
+    expression and what may stand there instead, without a graph. Where a function does it that is called,
+    `call` is the call.
+    """
+
+    site: Site
+    place: str
+    tensor: str
+    grad: Grad
+    first: frozenset[Site]
+    own: frozenset[Site]
+    forwards: frozenset[Site]
+    loops: frozenset[object]
+    outlives: bool
+    number: bool
+    graded: bool
+    cut: tuple[Site, str] | None
+    call: Site | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LeaveUnit:
     """The unit was walked to its end."""
 
@@ -341,10 +381,22 @@ Event = (
     | Escaped
     | UsedOutside
     | Backward
+    | Freed
+    | Kept
     | LeaveUnit
 )
 
 OF_WRITES = (StaleSave, LeafWritten, ViewWritten)
 """Told by the exact rounds of a loop."""
-DEPENDING_ON_CALLERS = (*OF_WRITES, Graphed, GraphLeft, InferenceTensorUsed, Trained, Backward, Escaped)
+DEPENDING_ON_CALLERS = (
+    *OF_WRITES,
+    Graphed,
+    GraphLeft,
+    InferenceTensorUsed,
+    Trained,
+    Backward,
+    Escaped,
+    Freed,
+    Kept,
+)
 """Told of a function that is played where it is called."""

@@ -31,7 +31,7 @@ from torchlint.flow.walk import Walk
 from torchlint.names import ImportMap
 from torchlint.skeleton import Definition, Skeleton
 from torchlint.tables.effects import says
-from torchlint.units import Units
+from torchlint.units import Unit, Units
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -297,7 +297,8 @@ class FileFlow:
             thing = self._parameter(walk, places, definition, position, name)
             walk.state = walk.now().with_name(name, frozenset((thing,)))
             if thing.key in walk.evidence.graphs and not isinstance(thing, Module):
-                walk.state = walk.now().with_tensor(thing, TensorFacts(Grad.YES, frozenset((thing,))))
+                nodes = frozenset((walk.site(_declared(walk.unit, name)),))
+                walk.state = walk.now().with_tensor(thing, TensorFacts(Grad.YES, frozenset((thing,)), nodes))
 
     def _parameter(
         self, walk: Walk, places: Places, definition: Definition, position: int, name: str
@@ -365,6 +366,16 @@ class FileFlow:
                 module = walk.module(thing.key, thing.place, parent=thing.parent)
             if isinstance(module, Module):
                 walk.state = walk.now().with_module(module, facts)
+
+
+def _declared(unit: Unit, name: str) -> cst.CSTNode:
+    """The node of a parameter; the function where it is none of the plain ones."""
+    function = unit.function
+    assert function is not None
+    for parameter in (*function.params.params, *function.params.kwonly_params):
+        if parameter.name.value == name:
+            return parameter
+    return function
 
 
 def unit_names(skeleton: Skeleton) -> list[str]:

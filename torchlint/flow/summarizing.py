@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torchlint.constructs import dotted
 from torchlint.flow.domain import Grad
-from torchlint.flow.state import ModuleFacts, State
+from torchlint.flow.state import ModuleFacts, State, TensorFacts
 from torchlint.flow.summary import (
     ContainerShape,
     InstanceShape,
@@ -52,6 +52,7 @@ def summary_of(definition: Definition, walk: Walk) -> Summary:
         frozenset(records.backwards),
         frozenset(records.logs),
         frozenset(records.keeps),
+        frozenset(records.accumulates),
         records.updates,
         _modes(records.yielded) if records.yielded is not None and _is_context(definition) else None,
         records.enables,
@@ -121,7 +122,7 @@ def _shape(thing: Thing, end: State, walk: Walk, *, depth: int) -> Shape:
             facts = end.tensor(thing)
             sources = frozenset(source for item in facts.sources if (source := path_of(item)) is not None)
             modules = frozenset(source for item in facts.modules if (source := path_of(item)) is not None)
-            return TensorShape(facts.grad, sources, modules, facts.inference)
+            return TensorShape(facts.grad, sources, modules, facts.inference, _is_freed(facts, walk))
         case Scalar():
             return PlainShape(thing.kind)
         case Instance(cls=str() as cls):
@@ -132,5 +133,11 @@ def _shape(thing: Thing, end: State, walk: Walk, *, depth: int) -> Shape:
             )
             return ContainerShape(thing.kind, tuple(sorted(slots)))
         case Opaque() if thing.key in walk.evidence.graphs:
-            return TensorShape(Grad.YES, frozenset(), frozenset())
+            return TensorShape(
+                Grad.YES, frozenset(), frozenset(), freed=_is_freed(end.tensor(thing), walk)
+            )
     return UnknownShape()
+
+
+def _is_freed(facts: TensorFacts, walk: Walk) -> bool:
+    return bool(facts.nodes) and facts.nodes <= walk.records.freed

@@ -43,13 +43,14 @@ class ModuleShape:
 class TensorShape:
     """It returns a tensor; where `grad` is unknown, the tensors at `sources` decide.
 
-    `inference` where it made an inference tensor, in a region of its own.
+    `inference` where it made an inference tensor, in a region of its own; `freed` where backward has run from it.
     """
 
     grad: Grad
     sources: frozenset[Path]
     modules: frozenset[Path]
     inference: frozenset[Origin] = frozenset()
+    freed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class Summary:
     backwards: frozenset[Path] = frozenset()
     logs: frozenset[Path] = frozenset()
     keeps: frozenset[Path] = frozenset()
+    accumulates: frozenset[tuple[Path, Path]] = frozenset()  # what is added to what holds it from then on
     updates: bool = False
     yielded: tuple[tuple[Path, ModuleFacts], ...] | None = None  # modes at the yield of a context manager
     enables: bool = False  # gradients are switched on inside
@@ -123,6 +125,7 @@ def abroad(summary: Summary) -> Summary:
         backwards=_travelling(summary.backwards),
         logs=_travelling(summary.logs),
         keeps=_travelling(summary.keeps),
+        accumulates=frozenset(pair for pair in summary.accumulates if all(map(_travels, pair))),
         yielded=None
         if summary.yielded is None
         else tuple(item for item in summary.yielded if _travels(item[0])),

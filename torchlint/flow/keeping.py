@@ -1,0 +1,310 @@
+"""What keeps graphs from step to step: sums and containers that outlive a round of a loop, or a call.
+
+A sum hangs on itself: the operation that adds is one of its own ancestors. Each element of a container that
+outlives the round is a tensor of its own, made by an operation of its own that does nothing: a backward that
+comes through the container meets it, and one from the tensor that was put there does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from torchlint.flow.domain import Grad, GradMode
+from torchlint.flow.events import Freed, Kept, Site
+from torchlint.flow.graph import Graph, Sites
+from torchlint.flow.records import Loop
+from torchlint.flow.state import State, TensorFacts
+from torchlint.flow.things import Container, Opaque, Plain, Scalar, Tensor, Thing, Value
+from torchlint.flow.walk import path_of, sorted_things, spelled, tensors
+
+if TYPE_CHECKING:
+    from torchlint.flow.places import Places
+    from torchlint.flow.summary import Path
+    from torchlint.flow.walk import Walk
+
+_ARITHMETIC = (cst.Add, cst.Subtract, cst.Multiply, cst.Divide)
+_PRIMARY = (cst.Name, cst.Attribute, cst.Call, cst.Subscript)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a sum is stored to: a local name, or a slot of things."""
+
+    node: cst.BaseExpression
+    before: Value = frozenset()  # what stands there
+    holders: Value = frozenset()
+    slot: str = ""
+    fresh: bool = False  # nobody in this walk has stored there before
+    number: bool = False  # what stood there may be a Python number
+
+    def at(self, state: State) -> Value | None:
+        """What it held at another point; None where nobody had stored there."""
+        if isinstance(self.node, cst.Name):
+            return state.names.get(self.node.value)
+        held = [state.slots(thing).get(self.slot) for thing in self.holders]
+        known = [value for value in held if value is not None]
+        return frozenset().union(*known) if known else None
+
+
+class Keeping:
+    """What one walk puts where it outlives a step."""
+
+    def __init__(self, walk: Walk, places: Places) -> None:
+        self._walk = walk
+        self._places = places
+
+    def target(self, node: cst.BaseExpression, before: Value, holders: Value, slot: str) -> Target:
+        """A place that a sum is about to be stored to."""
+        state = self._walk.now()
+        before = before or Target(node, before, holders, slot).at(state) or before
+        known = [thing for thing in holders if slot in state.slots(thing)]
+        number = any(isinstance(thing, Scalar) and thing.kind is Plain.NUMBER for thing in before)
+        return Target(node, before, holders, slot, bool(holders) and not known, number)
+
+    def added(
+        self, target: Target, stored: Value, node: cst.CSTNode, source: cst.BaseExpression, given: Value
+    ) -> None:
+        """What stood at a place was added to, and stored there; `source` evaluates to `given`."""
+        walk = self._walk
+        outlives = target.fresh and any(path_of(_root(thing)) is not None for thing in target.holders)
+        if not (walk.loops or outlives):
+            return
+        for thing in sorted_things(frozenset(tensors(stored))):
+            state = walk.now()
+            facts = state.tensor(thing)
+            if outlives:
+                self._note(facts, target)
+            roots = state.roots(facts)
+            nodes = _added(state.graph, roots) if _carries(facts) else frozenset()
+            if not nodes:
+                continue
+            walk.records.eventful = True
+            walk.records.asks_grad_mode |= GradMode.CALLER in state.grad_mode
+            loops = self._loops_of_sum(target, roots)
+            if loops or outlives:
+                kept = Kept(
+                    walk.site(node), walk.text(target.node), walk.text(source), facts.grad,
+                    self._beginning(nodes), roots,
+                    facts.forwards, frozenset(loops), outlives, target.number, walk.grads_are_on(),
+                    self._cut(source, given),
+                )  # fmt: skip
+                self._tell(kept, given)
+                return
+
+    def element(
+        self,
+        holder: Thing,
+        value: Value,
+        node: cst.CSTNode,
+        source: cst.BaseExpression,
+        place: cst.BaseExpression,
+    ) -> Value:
+        """A value is put into a container beside the others; gives what to store in its place."""
+        walk = self._walk
+        outlives = path_of(_root(holder)) is not None
+        within = self._places.within(value)
+        if outlives:
+            for thing in within:
+                self._note(walk.now().tensor(thing), Target(place, holders=frozenset((holder,))))
+        carrying = [thing for thing in within if _carries(walk.now().tensor(thing))]
+        if not carrying or not (walk.loops or outlives):
+            return value
+        walk.records.eventful = True
+        walk.records.asks_grad_mode |= GradMode.CALLER in walk.now().grad_mode
+        stored, own = value, frozenset[Site]()
+        if isinstance(holder, Container):
+            if holder.kind == "bounded":
+                return value
+            stored, own = self._marked(value, node)
+            loops = self._loops_of_element(holder, stored)
+        else:
+            loops = self._loops_around(holder)
+        if loops or outlives:
+            facts = walk.now().tensor(sorted_things(frozenset(carrying))[0])
+            cut = self._cut(source, value) if len(carrying) == len(value) else None
+            kept = Kept(
+                walk.site(node), walk.text(place), walk.text(source), facts.grad, self._beginning(walk.now().roots(facts)), own,
+                facts.forwards, frozenset(loops), outlives, False, walk.grads_are_on(), cut,
+            )  # fmt: skip
+            self._tell(kept, value)
+        return stored
+
+    def handed(self, value: Value, holders: Value, node: cst.Call, argument: cst.BaseExpression | None) -> None:
+        """A function that is called adds a value to what one of these holds."""
+        walk = self._walk
+        for thing in sorted_things(value):
+            facts = walk.now().tensor(thing) if isinstance(thing, Tensor | Opaque) else None
+            if facts is None or not _carries(facts) or argument is None:
+                continue
+            walk.records.eventful = True
+            outlives = any(path_of(_root(holder)) is not None for holder in holders)
+            loops = [self._loops_around(holder) for holder in holders]
+            kept = Kept(
+                walk.site(node), walk.text(node.func).rpartition(".")[0], walk.text(argument), facts.grad,
+                self._beginning(walk.now().roots(facts)), frozenset(), facts.forwards, frozenset(max(loops, key=len, default=())),
+                outlives, False, walk.grads_are_on(), self._cut(argument, value),
+            )  # fmt: skip
+            if kept.loops or outlives:
+                self._tell(kept, value)
+                return
+
+    def _tell(self, kept: Kept, value: Value) -> None:
+        """Of what a function does that is played where it is called, the fault lies there, and the cure here."""
+        walk = self._walk
+        if walk.calls:
+            call = walk.calls[0]
+            cut = None
+            played, walk.played = walk.played, call.site.unit
+            for name, given in call.bound.items():
+                argument = spelled(call.definition, name, call.node) if call.definition is not None else None
+                if argument is not None and any(value & {thing} for thing in given):
+                    cut = self._cut(argument, given)
+            walk.played = played
+            kept = replace(kept, site=walk.own(kept.site), cut=cut, call=call.site)
+        walk.tell(kept)
+
+    def _beginning(self, roots: Sites) -> Sites:
+        """The operations that a graph begins with: what comes after them may be mere arithmetic of a log.
+
+        Of parts of something that carries a graph backward itself has to show that they do.
+        """
+        graph, guessed = self._walk.now().graph, self._walk.guessed
+        first = roots & guessed
+        for site in graph.reachable(roots - first):
+            node = graph.nodes.get(site)
+            if node is None or node.parents <= {site}:
+                first |= {site}
+        return first
+
+    def _note(self, facts: TensorFacts, target: Target) -> None:
+        """Write down for the callers which of their arguments is added to what they hold."""
+        paths = [path_of(source) for source in facts.sources]
+        for holder in target.holders:
+            where = path_of(_root(holder))
+            if where is not None:
+                self._walk.records.accumulates |= {
+                    (path, where) for path in paths if path is not None and path[:1] != where[:1]
+                }
+
+    def _marked(self, value: Value, node: cst.CSTNode) -> tuple[Value, Sites]:
+        """The same tensors as elements of a container, behind an operation of their own that does nothing."""
+        walk = self._walk
+        site = walk.site(node)
+        stored: set[Thing] = set()
+        for thing in value:
+            facts = walk.now().own(thing)
+            if not isinstance(thing, Tensor) or thing.leaf or facts.leaf or not _carries(facts):
+                stored.add(thing)
+                continue
+            key = (thing.key, node)
+            held = walk.things.make(Tensor, key, thing.place, several=thing.several, holder=thing.holder)
+            state = walk.now()
+            graph = state.graph.record(site, state.roots(facts), (), frozenset())
+            new = replace(facts, nodes=frozenset((site,)), parts=facts.parts | {thing})
+            walk.state = state.with_graph(graph).with_tensor(held, new)
+            stored.add(held)
+        return frozenset(stored), frozenset((site,))
+
+    def _loops_of_sum(self, target: Target, roots: Sites) -> tuple[Loop, ...]:
+        """The loops, from the innermost on, over whose rounds a sum grows."""
+        walk = self._walk
+        loops = [
+            loop for loop in reversed(walk.loops) if target.holders or loop.depth == len(walk.calls)
+        ]  # a local name of a function that is called is none of the loops around the call
+        if loops and target.fresh:
+            return min((self._loops_around(holder) for holder in target.holders), key=len)
+        grown: list[Loop] = []
+        for loop in loops:
+            state = grown[-1].entry if grown else walk.now()
+            value = (target.at(state) or frozenset()) if grown else target.before
+            if not any(roots & state.roots(state.tensor(thing)) for thing in tensors(value)):
+                break
+            grown.append(loop)
+        return tuple(grown)
+
+    def _loops_of_element(self, holder: Thing, stored: Value) -> tuple[Loop, ...]:
+        """The loops over whose rounds a container keeps what is put into it."""
+        grown: list[Loop] = []
+        for loop in reversed(self._walk.loops):
+            state = grown[-1].entry if grown else loop.head
+            if not any(stored & value for value in state.slots(holder).values()):
+                break
+            grown.append(loop)
+        return tuple(grown)
+
+    def _loops_around(self, holder: Thing) -> tuple[Loop, ...]:
+        """The loops over whose rounds an unknown holder lives."""
+        made = self._walk.made.get(_root(holder), -1)
+        grown: list[Loop] = []
+        for loop in reversed(self._walk.loops):
+            if made >= loop.turn:
+                break
+            grown.append(loop)
+        return tuple(grown)
+
+    def _cut(self, source: cst.BaseExpression, value: Value) -> tuple[Site, str] | None:
+        """An expression and what may stand there to cut the graph; None where it may be no tensor."""
+        walk = self._walk
+        if walk.rehearsing or not value or len(tensors(value)) < len(value):
+            return None
+        if any(Grad.UNKNOWN in walk.now().tensor(thing).grad for thing in value):
+            return None
+        text = walk.played.text(source)
+        if "#" in text or "\n" in text:
+            return None
+        return walk.read(source), f"{text}.detach()" if isinstance(source, _PRIMARY) else f"({text}).detach()"
+
+
+def free(walk: Walk, thing: Thing, node: cst.CSTNode, *, retained: bool) -> None:
+    """Backward has run from a tensor; what its operations saved is gone, if it is not `retained`."""
+    state = walk.now()
+    nodes = frozenset(state.graph.reachable(state.roots(state.tensor(thing))))
+    if not retained:
+        walk.records.freed |= nodes
+    walk.tell(Freed(walk.site(node), nodes, frozenset(walk.loops), retained))
+
+
+def adds(target: cst.BaseExpression, source: cst.BaseExpression) -> bool:
+    """Whether an expression adds to what stands at the target: `0.9 * mean + 0.1 * loss`."""
+    match source:
+        case cst.BinaryOperation(operator=operator):
+            parts = (source.left, source.right)
+            return isinstance(operator, _ARITHMETIC) and any(
+                part.deep_equals(target) or adds(target, part) for part in parts
+            )
+        case cst.IfExp():
+            return adds(target, source.body) or adds(target, source.orelse)
+        case cst.Call(func=cst.Attribute(attr=cst.Name("cat" | "concat" | "stack")), args=[first, *_]):
+            parts = getattr(first.value, "elements", ())
+            return any(part.value.deep_equals(target) for part in parts)
+    return False
+
+
+def _carries(facts: TensorFacts) -> bool:
+    return Grad.YES in facts.grad and Grad.UNKNOWN not in facts.grad and not facts.leaf
+
+
+def _root(thing: Thing) -> Thing:
+    """What holds a thing that nobody made here, and what holds that, to the end."""
+    while (holder := getattr(thing, "parent", None)) is not None:
+        thing = holder
+    return thing
+
+
+def _added(graph: Graph, roots: Sites) -> Sites:
+    """The operations that a sum takes more from, without those by which it hangs on itself."""
+    found: set[Site] = set()
+    seen: set[Site] = set(roots)
+    waiting = list(roots)
+    while waiting:
+        node = graph.nodes.get(waiting.pop())
+        for parent in (node.parents if node is not None else frozenset()) - seen:
+            seen.add(parent)
+            if roots & graph.reachable(frozenset((parent,))):
+                waiting.append(parent)
+            else:
+                found.add(parent)
+    return frozenset(found)
