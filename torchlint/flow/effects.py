@@ -8,6 +8,7 @@ import libcst as cst
 
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.autograd import Autograd
+from torchlint.flow.conversions import Conversions
 from torchlint.flow.domain import Grad, GradMode, Misuse, Mode, Sensitivity
 from torchlint.flow.events import Escaped
 from torchlint.flow.places import Places
@@ -41,6 +42,7 @@ class Effects:
         self._places = places
         self._values = values
         self._calls = calls
+        self.conversions = Conversions(walk, places)
         self.sequences = Sequences(walk, places, values, calls)
 
     def function(
@@ -118,8 +120,10 @@ class Effects:
                 self._autograd.writing.write_array(first, node, place)
                 return walk.things.scalar(Plain.NONE)
             case "array":
+                self.conversions.call(known.detail, arguments, node)
                 return self._plain(Plain.ARRAY, arguments)
             case "number":
+                self.conversions.call(known.detail, arguments, node)
                 return self._plain(Plain.NUMBER, arguments)
             case "text":
                 return self._plain(Plain.TEXT, arguments)

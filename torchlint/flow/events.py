@@ -358,6 +358,22 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Converted:
+    """A tensor with grad was converted to a number, a text or an array; torch warns, or `refused` it.
+
+    `cut` is an expression and what may stand there instead; `call` led to it where a function does it that
+    is called.
+    """
+
+    site: Site
+    place: str
+    refused: bool
+    certain: bool
+    cut: tuple[Site, str] | None
+    call: Site | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LeaveUnit:
     """The unit was walked to its end."""
 
@@ -383,6 +399,7 @@ Event = (
     | Backward
     | Freed
     | Kept
+    | Converted
     | LeaveUnit
 )
 
@@ -398,5 +415,6 @@ DEPENDING_ON_CALLERS = (
     Escaped,
     Freed,
     Kept,
+    Converted,
 )
 """Told of a function that is played where it is called."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.arguments import Arguments
+from torchlint.flow.conversions import Conversions
 from torchlint.flow.keeping import Target, adds
 from torchlint.flow.operators import augmented_operator
 from torchlint.flow.things import NOTHING, Container, Opaque, Plain, Scalar, Tensor, Thing, Value
@@ -28,6 +29,7 @@ class Targets:
         self._autograd = autograd
         self._places = places
         self._values = values
+        self._conversions = Conversions(walk, places)
 
     def assign(self, target: cst.BaseExpression, value: Value, source: cst.BaseExpression | None) -> None:
         """Bind a name, attribute, element, or each of several targets."""
@@ -171,6 +173,7 @@ class Targets:
                 if counted and source is not None:
                     item = self._places.keeping.element(thing, value, target, source, target.value)
                 self._places.put(thing, slot, item)
+        self._conversions.item(base, value, target, source)
         self._autograd.writing.write_array(base, target, walk.text(target))
         if augmented_already:  # what was written is stored once more, through a view that is made anew
             self._autograd.writing.use(list(written), walk.site(target))

@@ -10,6 +10,7 @@ import libcst as cst
 from torchlint.constructs import literal
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.conditions import Conditions, constant_truth
+from torchlint.flow.conversions import Conversions
 from torchlint.flow.displays import Displays
 from torchlint.flow.events import Escaped
 from torchlint.flow.expressions import Entered
@@ -53,6 +54,7 @@ class Values:
         self.targets = Targets(walk, autograd, places, self)
         self.subscripts = Subscripts(walk, autograd, places, self)
         self.displays = Displays(walk, self)
+        self._conversions = Conversions(walk, places)
         self._conditions = Conditions(walk, places, self)
         self._rounds = Rounds(walk, places)
         self._table: dict[type[cst.CSTNode], Callable[..., Value]] = {
@@ -227,6 +229,8 @@ class Values:
     def _binary(self, node: cst.BinaryOperation) -> Value:
         left, right = self.evaluate(node.left), self.evaluate(node.right)
         operator = OPERATORS.get(type(node.operator), "+")
+        if operator == "%" and self._walk.state is not None:
+            self._conversions.percent(left, right, node)
         return self._operate(operator, left, right, node)
 
     def _operate(self, operator: str, left: Value, right: Value, node: cst.CSTNode) -> Value:
