@@ -172,12 +172,17 @@ class Keeping:
         Of parts of something that carries a graph backward itself has to show that they do.
         """
         graph, guessed = self._walk.now().graph, self._walk.guessed
-        first = roots & guessed
-        for site in graph.reachable(roots - first):
+        first: set[Site] = set()
+        seen, waiting = set(roots), list(roots)
+        while waiting:
+            site = waiting.pop()
             node = graph.nodes.get(site)
-            if node is None or node.parents <= {site}:
-                first |= {site}
-        return first
+            before = node.parents - {site} if node is not None and site not in guessed else frozenset()
+            if not before:
+                first.add(site)
+            waiting.extend(before - seen)
+            seen |= before
+        return frozenset(first)
 
     def _note(self, facts: TensorFacts, target: Target) -> None:
         """Write down for the callers which of their arguments is added to what they hold."""
