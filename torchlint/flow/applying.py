@@ -296,7 +296,7 @@ class Applying:
                     operands,
                     role=role,
                     saved=made.saved,
-                    summing=True,
+                    parts=operands,
                     several=bool(modules),
                     modules=frozenset(modules),
                     inference=frozenset(replace(origin, site=walk.site(node)) for origin in shape.inference),

@@ -10,7 +10,7 @@ import libcst as cst
 
 from torchlint.flow.domain import Grad, GradMode
 from torchlint.flow.events import Converted
-from torchlint.flow.things import Container, Plain, Scalar, Value, constant_of
+from torchlint.flow.things import Container, Plain, Scalar, Tensor, Thing, Value, constant_of
 from torchlint.flow.walk import tensors
 
 if TYPE_CHECKING:
@@ -78,9 +78,12 @@ class Conversions:
         replaced: cst.Call | None = None,
     ) -> None:
         walk = self._walk
-        found = [walk.now().tensor(thing) for thing in tensors(value)]
+        known = [thing for thing in tensors(value) if not (refused and _may_be_none(thing))]
+        found = [walk.now().tensor(thing) for thing in known]
         carrying = [
-            facts for facts in found if Grad.YES in facts.grad and Grad.UNKNOWN not in facts.grad and not facts.guessed
+            facts
+            for facts in found
+            if Grad.YES in facts.grad and Grad.UNKNOWN not in facts.grad and not facts.guessed
         ]
         mode = walk.now().grad_mode
         if not carrying or mode.surely_off:
@@ -100,6 +103,11 @@ class Conversions:
             walk.tell(Converted(walk.own(site), walk.text(node), refused, certain, None, walk.calls[0].site))
         else:
             walk.tell(Converted(site, walk.text(node), refused, certain, cut))
+
+
+def _may_be_none(thing: Thing) -> bool:
+    """What torch would refuse is no tensor after all, where nobody knows what made it."""
+    return not isinstance(thing, Tensor) or thing.several
 
 
 def _field(right: cst.BaseExpression, number: int, fields: int) -> cst.BaseExpression | None:

@@ -337,7 +337,7 @@ class Kept:
 
     The graph of `tensor` begins with the operations `first`, in what came out of these `forwards`, and `place` hands it on
     by the operations `own`. It is kept over the rounds of these `loops`, or it `outlives` the call. `number` is
-    True where the place may have held a Python number, `graded` where gradients are on for sure; `cut` is an
+    True where the place may have held a Python number, `graded` where gradients are on for sure, and for the unit itself; `cut` is an
     expression and what may stand there instead, without a graph. Where a function does it that is called,
     `call` is the call.
     """

@@ -88,10 +88,10 @@ class Keeping:
                 kept = Kept(
                     walk.site(node), walk.text(target.node), walk.text(source), facts.grad,
                     self._beginning(nodes), roots,
-                    facts.forwards, frozenset(loops), outlives, target.number, walk.grads_are_on(),
+                    facts.forwards, frozenset(loops), outlives, target.number, self._is_graded(),
                     self._cut(source, given),
                 )  # fmt: skip
-                self._tell(kept, given)
+                self._tell(kept)
                 return
 
     def element(
@@ -127,9 +127,9 @@ class Keeping:
             cut = self._cut(source, value) if len(carrying) == len(value) else None
             kept = Kept(
                 walk.site(node), walk.text(place), walk.text(source), facts.grad, self._beginning(walk.now().roots(facts)), own,
-                facts.forwards, frozenset(loops), outlives, False, walk.grads_are_on(), cut,
+                facts.forwards, frozenset(loops), outlives, False, self._is_graded(), cut,
             )  # fmt: skip
-            self._tell(kept, value)
+            self._tell(kept)
         return stored
 
     def handed(self, value: Value, holders: Value, node: cst.Call, argument: cst.BaseExpression | None) -> None:
@@ -145,13 +145,19 @@ class Keeping:
             kept = Kept(
                 walk.site(node), walk.text(node.func).rpartition(".")[0], walk.text(argument), facts.grad,
                 self._beginning(walk.now().roots(facts)), frozenset(), facts.forwards, frozenset(max(loops, key=len, default=())),
-                outlives, False, walk.grads_are_on(), self._cut(argument, value),
+                outlives, False, self._is_graded(), self._cut(argument, value),
             )  # fmt: skip
             if kept.loops or outlives:
-                self._tell(kept, value)
+                self._tell(kept)
                 return
 
-    def _tell(self, kept: Kept, value: Value) -> None:
+    def _is_graded(self) -> bool:
+        """Whether gradients are on for sure; in a method of a module they are for who calls it."""
+        definition, classes = self._walk.unit.definition, self._walk.file.classes
+        owner = definition.owner if definition is not None else None
+        return self._walk.grads_are_on() and (owner is None or not classes.is_module(classes.own(owner)))
+
+    def _tell(self, kept: Kept) -> None:
         """Of what a function does that is played where it is called, the fault lies there, and the cure here."""
         walk = self._walk
         if walk.calls:
@@ -160,7 +166,7 @@ class Keeping:
             played, walk.played = walk.played, call.site.unit
             for name, given in call.bound.items():
                 argument = spelled(call.definition, name, call.node) if call.definition is not None else None
-                if argument is not None and any(value & {thing} for thing in given):
+                if argument is not None and any(_carries(walk.now().tensor(thing)) for thing in tensors(given)):
                     cut = self._cut(argument, given)
             walk.played = played
             kept = replace(kept, site=walk.own(kept.site), cut=cut, call=call.site)

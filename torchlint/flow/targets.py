@@ -99,7 +99,8 @@ class Targets:
             else:
                 result |= walk.things.scalar(Plain.NUMBER, reads=numbers)
         stored = walk.widen((result,), node)
-        self._added(summed, stored, node, node.value, value)
+        if isinstance(node.operator, cst.AddAssign | cst.SubtractAssign):
+            self._added(summed, stored, node, node.value, value)
         if isinstance(node.target, cst.Subscript):
             self._store_element(node.target, stored, augmented_already=True)
         elif isinstance(node.target, cst.Attribute):

@@ -291,9 +291,9 @@ class Values:
         if assumed is not None and walk.calls:
             return self.evaluate(node.body if assumed else node.orelse)
         before = walk.state
-        yes = self.evaluate(node.body)
+        yes = self._conditions.but_tensors(node.test, node.body, self.evaluate(node.body), holds=True)
         after, walk.state = walk.state, before
-        no = self.evaluate(node.orelse)
+        no = self._conditions.but_tensors(node.test, node.orelse, self.evaluate(node.orelse), holds=False)
         if assumed is not None:
             walk.state = after if assumed else walk.state
             return yes if assumed else no

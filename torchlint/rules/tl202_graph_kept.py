@@ -13,7 +13,11 @@ class GraphKept(Rule):
     code = "TL202"
     name = "graph-kept"
     group = Group.PERFORMANCE
-    triggers = (r"\+=", r"\.(append|appendleft|extend|insert|update|add)\(", r"=[^=\n]*[-+*/]", r"\.cat\(")
+    triggers = (
+        r"[-+]=",
+        r"\.(append|appendleft|extend|insert|update|add)\(",
+        r"(?P<sum>\b\w+)\s*=(?!=)[^\n]*[^\w\n](?P=sum)\b",  # `total = total + loss`
+    )
     requires = (r"backward|training_step|\bloss|criterion|\.eval\(",)
     message = "'{tensor}' is kept in '{place}' with its graph, so {what} of each step {verb} in memory"
     help = "keep '.detach()' of it, or '.item()' where it is one number"
