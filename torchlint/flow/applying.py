@@ -296,7 +296,7 @@ class Applying:
                     operands,
                     role=role,
                     saved=made.saved,
-                    parts=operands,
+                    parts=operands if len(operands) == 1 else (),  # of several one may be data
                     several=bool(modules),
                     modules=frozenset(modules),
                     inference=frozenset(replace(origin, site=walk.site(node)) for origin in shape.inference),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 _TENSORS = {"torch.Tensor"}
-_NUMBERS = {f"builtins.{name}" for name in ("int", "float", "complex", "bool", "str")} | {"numpy.ndarray"}
+_NUMBERS = {f"builtins.{name}" for name in ("int", "float", "complex", "bool", "str")} | {"numpy.ndarray", "numbers.Number", "numbers.Real"}
 
 
 class Conditions:

@@ -96,7 +96,7 @@ class Conversions:
             text = walk.played.text(source)
             text = text if isinstance(source, _PRIMARY) else f"({text})"
             if "#" not in text and "\n" not in text and not walk.calls:
-                word = "detach" if refused else "item"
+                word = "detach" if refused else "detach().item"
                 cut = (walk.read(replaced or source), f"{text}.{word}()")
         site = walk.site(node)
         if walk.calls:

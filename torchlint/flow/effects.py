@@ -11,6 +11,7 @@ from torchlint.flow.autograd import Autograd
 from torchlint.flow.conversions import Conversions
 from torchlint.flow.domain import Grad, GradMode, Misuse, Mode, Sensitivity
 from torchlint.flow.events import Escaped
+from torchlint.flow.keeping import only
 from torchlint.flow.places import Places
 from torchlint.flow.sequences import Sequences
 from torchlint.flow.things import (
@@ -103,6 +104,8 @@ class Effects:
                 return self._values.element(first, node)
             case "dict":
                 return self._dict(arguments, node)
+            case "deque":
+                return self._deque(arguments, node)
             case "getattr":
                 return self._getattr(first, arguments, node)
             case "setattr":
@@ -153,6 +156,14 @@ class Effects:
             case "keeps":
                 self._places.keep(frozenset((thing,)), whole, node)
                 return walk.unknown(node)
+            case "clear" if isinstance(thing, Container):
+                walk.state = walk.now().with_slots(thing, {})
+                return walk.things.scalar(Plain.NONE)
+            case "setdefault" if isinstance(thing, Container):
+                key, wanted = arguments.constant("key", 0), arguments.get("default", 1) or NOTHING
+                slot = "[*]" if key is None else f"[{key!r}]"
+                self._places.put(thing, slot, self._places.element(thing, slot) | wanted)
+                return self._places.element(thing, slot)
             case "backward":
                 self._autograd.backward(arguments.get("loss", 0) or NOTHING, node)
                 return walk.things.scalar(Plain.NONE)
@@ -246,6 +257,15 @@ class Effects:
             walk.state = walk.now().with_slot(made, "[*]", self._values.element(value, node))
         return frozenset((made,))
 
+    def _deque(self, arguments: Arguments, node: cst.Call) -> Value:
+        """A list; one with a length drops its oldest element for a new one."""
+        walk, held = self._walk, arguments.get("iterable", 0)
+        endless = all(thing.place == Plain.NONE.value for thing in arguments.get("maxlen", 1) or NOTHING)
+        made = walk.things.make(Container, (node, "deque"), "", kind="list" if endless else "bounded")
+        slots = {"[*]": self._values.element(held, node)} if held else {}
+        walk.state = walk.now().with_slots(made, slots)
+        return frozenset((made,))
+
     def _getattr(self, value: Value, arguments: Arguments, node: cst.Call) -> Value:
         name = arguments.constant("name", 1)
         if not isinstance(name, str):
@@ -257,7 +277,7 @@ class Effects:
         self._places.log(value, node)
         stored = self._values.element(value, node) if name == "extend" else value
         if node.args and isinstance(node.func, cst.Attribute):
-            given, place = node.args[-1].value, node.func.value
+            given, place = only(node.args[-1].value) if name == "extend" else node.args[-1].value, node.func.value
             stored = self._places.keeping.element(thing, stored, node, given, place)
         if isinstance(thing, Container) and name == "append":
             self._places.append(thing, stored)

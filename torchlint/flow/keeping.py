@@ -86,7 +86,7 @@ class Keeping:
             loops = self._loops_of_sum(target, roots)
             if loops or outlives:
                 kept = Kept(
-                    walk.site(node), walk.text(target.node), walk.text(source), facts.grad,
+                    walk.site(node), walk.text(target.node), walk.text(source), _joint(facts, given),
                     self._beginning(nodes), roots,
                     facts.forwards, frozenset(loops), outlives, target.number, self._is_graded(),
                     self._cut(source, given),
@@ -99,10 +99,13 @@ class Keeping:
         holder: Thing,
         value: Value,
         node: cst.CSTNode,
-        source: cst.BaseExpression,
+        source: cst.BaseExpression | None,
         place: cst.BaseExpression,
     ) -> Value:
-        """A value is put into a container beside the others; gives what to store in its place."""
+        """A value is put into a container beside the others; gives what to store in its place.
+
+        `source` evaluates to it; None where no one expression does.
+        """
         walk = self._walk
         outlives = path_of(_root(holder)) is not None
         within = self._places.within(value)
@@ -124,9 +127,9 @@ class Keeping:
             loops = self._loops_around(holder)
         if loops or outlives:
             facts = walk.now().tensor(sorted_things(frozenset(carrying))[0])
-            cut = self._cut(source, value) if len(carrying) == len(value) else None
+            cut = self._cut(source, value) if source is not None and len(carrying) == len(value) else None
             kept = Kept(
-                walk.site(node), walk.text(place), walk.text(source), facts.grad, self._beginning(walk.now().roots(facts)), own,
+                walk.site(node), walk.text(place), walk.text(node if source is None else source), _joint(facts, value), self._beginning(walk.now().roots(facts)), own,
                 facts.forwards, frozenset(loops), outlives, False, self._is_graded(), cut,
             )  # fmt: skip
             self._tell(kept)
@@ -240,7 +243,7 @@ class Keeping:
         """The loops over whose rounds a container keeps what is put into it."""
         grown: list[Loop] = []
         for loop in reversed(self._walk.loops):
-            state = grown[-1].entry if grown else loop.head
+            state = grown[-1].entry if grown else self._walk.now()
             if not any(stored & value for value in state.slots(holder).values()):
                 break
             grown.append(loop)
@@ -294,8 +297,20 @@ def adds(target: cst.BaseExpression, source: cst.BaseExpression) -> bool:
     return False
 
 
+def only(node: cst.BaseExpression) -> cst.BaseExpression | None:
+    """The one element of a list that is spelled out."""
+    elements = node.elements if isinstance(node, cst.List | cst.Tuple) else ()
+    return elements[0].value if len(elements) == 1 else None
+
+
 def _carries(facts: TensorFacts) -> bool:
     return Grad.YES in facts.grad and Grad.UNKNOWN not in facts.grad and not facts.leaf
+
+
+def _joint(facts: TensorFacts, value: Value) -> Grad:
+    """Whether a value requires grad that may be a plain number as well."""
+    plain = any(isinstance(thing, Scalar) for thing in value)
+    return Grad.EITHER if plain else facts.grad
 
 
 def _root(thing: Thing) -> Thing:

@@ -8,7 +8,7 @@ import libcst as cst
 
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.conversions import Conversions
-from torchlint.flow.keeping import Target, adds
+from torchlint.flow.keeping import Target, adds, only
 from torchlint.flow.operators import augmented_operator
 from torchlint.flow.things import NOTHING, Container, Opaque, Plain, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import reads_of, sorted_things, tensors
@@ -74,7 +74,7 @@ class Targets:
         listed = [thing for thing in target if isinstance(thing, Container)]
         for thing in listed:
             item = self._values.element(value, node.value)
-            item = self._places.keeping.element(thing, item, node, node.value, node.target)
+            item = self._places.keeping.element(thing, item, node, only(node.value), node.target)
             self._places.put(thing, "[*]", item)
         summed = self._target(node.target, target)
         written = frozenset(tensors(target))

@@ -18,11 +18,10 @@ class ScalarConversionOfGraph(Rule):
     def visit_Converted(self, event: Converted) -> None:
         """Report it."""
         notes = (("it comes with its graph from here", event.call),) if event.call is not None else ()
-        word = "detach" if event.refused else "item"
         self.report(
             event.site,
             notes=notes,
-            cure=Cure(f"call .{word}()", (Change(*event.cut),), safe=True) if event.cut is not None else None,
+            cure=Cure("detach it", (Change(*event.cut),), safe=True) if event.cut is not None else None,
             place=event.place,
             verb="requires" if event.certain else "may require",
             what="refuses" if event.refused else "warns about",
