@@ -301,9 +301,8 @@ class Applying:
                     modules=frozenset(modules),
                     inference=frozenset(replace(origin, site=walk.site(node)) for origin in shape.inference),
                 )
-                if shape.freed:
-                    for thing in value:
-                        free(walk, thing, node, retained=False)
+                for thing in value if shape.freed is not False else ():
+                    free(walk, thing, node, retained=shape.freed is None)
                 for module in modules:
                     self._running.graphed(module, walk.now().module(module), value, node, module.place)
                 return value

@@ -14,8 +14,8 @@ from torchlint.flow.arguments import Arguments, bind, described, is_cast_to_inte
 from torchlint.flow.domain import Grad, GradMode
 from torchlint.flow.events import Backward, Computed, Escaped, Region, StaleSave, Touched, Trained
 from torchlint.flow.graph import Sites
-from torchlint.flow.keeping import free
 from torchlint.flow.inference import NORMAL, Inference, Origins
+from torchlint.flow.keeping import free
 from torchlint.flow.regions import leave_regions
 from torchlint.flow.resuming import step
 from torchlint.flow.saving import Saving

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 
 _TENSORS = {"torch.Tensor"}
-_NUMBERS = {f"builtins.{name}" for name in ("int", "float", "complex", "bool", "str")} | {"numpy.ndarray", "numbers.Number", "numbers.Real"}
+_NUMBERS = {f"builtins.{name}" for name in ("int", "float", "complex", "bool", "str")} | {
+    "numpy.ndarray",
+    "numbers.Number",
+    "numbers.Real",
+}
 
 
 class Conditions:
@@ -78,8 +82,8 @@ class Conditions:
                 walk.state = None
             elif rest < value:
                 other = walk.things.make(Opaque, (node, "no tensor"), excluded)
-                facts = TensorFacts(Grad.NO, frozenset((other,)))
-                walk.state = walk.now().with_tensor(other, facts).with_name(excluded, rest | {other})
+                plain = TensorFacts(Grad.NO, frozenset((other,)))
+                walk.state = walk.now().with_tensor(other, plain).with_name(excluded, rest | {other})
             return
         match node:
             case cst.Comparison(
@@ -98,7 +102,9 @@ class Conditions:
                     facts = walk.now().module(part)
                     walk.state = walk.now().with_module(part, replace(facts, mode=Mode(0)))
 
-    def but_tensors(self, test: cst.BaseExpression, branch: cst.BaseExpression, value: Value, *, holds: bool) -> Value:
+    def but_tensors(
+        self, test: cst.BaseExpression, branch: cst.BaseExpression, value: Value, *, holds: bool
+    ) -> Value:
         """The value of a branch of `loss if isinstance(loss, float) else loss.item()`."""
         while isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
             test, holds = test.expression, not holds
@@ -110,7 +116,9 @@ class Conditions:
     def _is_no_tensor(self, node: cst.BaseExpression, *, holds: bool) -> str | None:
         """The name that holds no tensor where a condition does or does not hold; None where there is none."""
         match node:
-            case cst.Call(args=[cst.Arg(value=cst.Name(name)), cst.Arg(value=kind)], func=cst.Name("isinstance")):
+            case cst.Call(
+                args=[cst.Arg(value=cst.Name(name)), cst.Arg(value=kind)], func=cst.Name("isinstance")
+            ):
                 kinds = [one.value for one in kind.elements] if isinstance(kind, cst.Tuple) else [kind]
                 things = [thing for one in kinds for thing in self._values.evaluate(one)]
                 dotted = {thing.name if isinstance(thing, Dotted) else "" for thing in things}

@@ -1,4 +1,4 @@
-"""Conversions of tensors to numbers, texts and arrays that torch warns about, or refuses, where they require grad."""
+"""Conversions of tensors with grad to numbers, texts, arrays: torch warns about some and refuses others."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ class Conversions:
                 given |= self._places.element(thing, slot) if isinstance(thing, Container) else {thing}
             self._tell(given, node, _field(node.right, number, len(fields)), refused=False)
 
-    def item(self, array: Value, value: Value, target: cst.Subscript, source: cst.BaseExpression | None) -> None:
+    def item(
+        self, array: Value, value: Value, target: cst.Subscript, source: cst.BaseExpression | None
+    ) -> None:
         """`array[0] = loss`: one element is a conversion to a number, several are one to an array."""
         if any(isinstance(thing, Scalar) and thing.kind is Plain.ARRAY for thing in array):
             several = any(isinstance(element.slice, cst.Slice) for element in target.slice)

@@ -277,7 +277,10 @@ class Effects:
         self._places.log(value, node)
         stored = self._values.element(value, node) if name == "extend" else value
         if node.args and isinstance(node.func, cst.Attribute):
-            given, place = only(node.args[-1].value) if name == "extend" else node.args[-1].value, node.func.value
+            given, place = (
+                only(node.args[-1].value) if name == "extend" else node.args[-1].value,
+                node.func.value,
+            )
             stored = self._places.keeping.element(thing, stored, node, given, place)
         if isinstance(thing, Container) and name == "append":
             self._places.append(thing, stored)

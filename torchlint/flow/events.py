@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from torchlint.flow.conversion_events import Converted as Converted
+from torchlint.flow.conversion_events import Freed as Freed
+from torchlint.flow.conversion_events import Kept as Kept
 from torchlint.flow.domain import Creation, Fate, Grad, GradMode, Idle, Misuse, Mode, Sensitivity
 
 if TYPE_CHECKING:
@@ -319,58 +322,6 @@ class Backward:
 
     site: Site
     forwards: frozenset[Site]
-
-
-@dataclass(frozen=True, slots=True)
-class Freed:
-    """Backward has run through these operations, in these `loops`; what they saved is `retained`, or gone."""
-
-    site: Site
-    nodes: frozenset[Site]
-    loops: frozenset[object]
-    retained: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A tensor was put with its graph where each step leaves another: into a sum, or beside others.
-
-    The graph of `tensor` begins with the operations `first`, in what came out of these `forwards`, and `place` hands it on
-    by the operations `own`. It is kept over the rounds of these `loops`, or it `outlives` the call. `number` is
-    True where the place may have held a Python number, `graded` where gradients are on for sure, and for the unit itself; `cut` is an
-    expression and what may stand there instead, without a graph. Where a function does it that is called,
-    `call` is the call.
-    """
-
-    site: Site
-    place: str
-    tensor: str
-    grad: Grad
-    first: frozenset[Site]
-    own: frozenset[Site]
-    forwards: frozenset[Site]
-    loops: frozenset[object]
-    outlives: bool
-    number: bool
-    graded: bool
-    cut: tuple[Site, str] | None
-    call: Site | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Converted:
-    """A tensor with grad was converted to a number, a text or an array; torch warns, or `refused` it.
-
-    `cut` is an expression and what may stand there instead; `call` led to it where a function does it that
-    is called.
-    """
-
-    site: Site
-    place: str
-    refused: bool
-    certain: bool
-    cut: tuple[Site, str] | None
-    call: Site | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,11 @@ from torchlint.flow.events import Freed, Kept, Site
 from torchlint.flow.graph import Graph, Sites
 from torchlint.flow.records import Loop
 from torchlint.flow.state import State, TensorFacts
-from torchlint.flow.things import Container, Opaque, Plain, Scalar, Tensor, Thing, Value
+from torchlint.flow.things import Container, Opaque, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import path_of, sorted_things, spelled, tensors
 
 if TYPE_CHECKING:
     from torchlint.flow.places import Places
-    from torchlint.flow.summary import Path
     from torchlint.flow.walk import Walk
 
 _ARITHMETIC = (cst.Add, cst.Subtract, cst.Multiply, cst.Divide)
@@ -38,7 +37,6 @@ class Target:
     holders: Value = frozenset()
     slot: str = ""
     fresh: bool = False  # nobody in this walk has stored there before
-    number: bool = False  # what stood there may be a Python number
 
     def at(self, state: State) -> Value | None:
         """What it held at another point; None where nobody had stored there."""
@@ -61,8 +59,7 @@ class Keeping:
         state = self._walk.now()
         before = before or Target(node, before, holders, slot).at(state) or before
         known = [thing for thing in holders if slot in state.slots(thing)]
-        number = any(isinstance(thing, Scalar) and thing.kind is Plain.NUMBER for thing in before)
-        return Target(node, before, holders, slot, bool(holders) and not known, number)
+        return Target(node, before, holders, slot, bool(holders) and not known)
 
     def added(
         self, target: Target, stored: Value, node: cst.CSTNode, source: cst.BaseExpression, given: Value
@@ -86,12 +83,18 @@ class Keeping:
             loops = self._loops_of_sum(target, roots)
             if loops or outlives:
                 kept = Kept(
-                    walk.site(node), walk.text(target.node), walk.text(source), _joint(facts, given),
-                    self._beginning(nodes), roots,
-                    facts.forwards, frozenset(loops), outlives, target.number, self._is_graded(),
-                    self._cut(source, given),
-                )  # fmt: skip
-                self._tell(kept)
+                    walk.site(node),
+                    walk.text(target.node),
+                    walk.text(source),
+                    _joint(facts, given),
+                    self._beginning(nodes),
+                    roots,
+                    facts.forwards,
+                    frozenset(loops),
+                    outlives,
+                    self._is_graded(),
+                )
+                self._tell(kept, self._cut(source, given))
                 return
 
     def element(
@@ -127,15 +130,25 @@ class Keeping:
             loops = self._loops_around(holder)
         if loops or outlives:
             facts = walk.now().tensor(sorted_things(frozenset(carrying))[0])
-            cut = self._cut(source, value) if source is not None and len(carrying) == len(value) else None
+            whole = source is not None and len(carrying) == len(value)
             kept = Kept(
-                walk.site(node), walk.text(place), walk.text(node if source is None else source), _joint(facts, value), self._beginning(walk.now().roots(facts)), own,
-                facts.forwards, frozenset(loops), outlives, False, self._is_graded(), cut,
-            )  # fmt: skip
-            self._tell(kept)
+                walk.site(node),
+                walk.text(place),
+                walk.text(source or node),
+                _joint(facts, value),
+                self._beginning(walk.now().roots(facts)),
+                own,
+                facts.forwards,
+                frozenset(loops),
+                outlives,
+                self._is_graded(),
+            )
+            self._tell(kept, self._cut(source, value) if source is not None and whole else None)
         return stored
 
-    def handed(self, value: Value, holders: Value, node: cst.Call, argument: cst.BaseExpression | None) -> None:
+    def handed(
+        self, value: Value, holders: Value, node: cst.Call, argument: cst.BaseExpression | None
+    ) -> None:
         """A function that is called adds a value to what one of these holds."""
         walk = self._walk
         for thing in sorted_things(value):
@@ -146,12 +159,19 @@ class Keeping:
             outlives = any(path_of(_root(holder)) is not None for holder in holders)
             loops = [self._loops_around(holder) for holder in holders]
             kept = Kept(
-                walk.site(node), walk.text(node.func).rpartition(".")[0], walk.text(argument), facts.grad,
-                self._beginning(walk.now().roots(facts)), frozenset(), facts.forwards, frozenset(max(loops, key=len, default=())),
-                outlives, False, self._is_graded(), self._cut(argument, value),
-            )  # fmt: skip
+                walk.site(node),
+                walk.text(node.func).rpartition(".")[0],
+                walk.text(argument),
+                facts.grad,
+                self._beginning(walk.now().roots(facts)),
+                frozenset(),
+                facts.forwards,
+                frozenset(max(loops, key=lambda one: len(one)) if loops else ()),
+                outlives,
+                self._is_graded(),
+            )
             if kept.loops or outlives:
-                self._tell(kept)
+                self._tell(kept, self._cut(argument, value))
                 return
 
     def _is_graded(self) -> bool:
@@ -160,8 +180,8 @@ class Keeping:
         owner = definition.owner if definition is not None else None
         return self._walk.grads_are_on() and (owner is None or not classes.is_module(classes.own(owner)))
 
-    def _tell(self, kept: Kept) -> None:
-        """Of what a function does that is played where it is called, the fault lies there, and the cure here."""
+    def _tell(self, kept: Kept, cut: tuple[Site, str] | None) -> None:
+        """Of what a function does that is played where it is called: the fault lies there, the cure here."""
         walk = self._walk
         if walk.calls:
             call = walk.calls[0]
@@ -169,11 +189,13 @@ class Keeping:
             played, walk.played = walk.played, call.site.unit
             for name, given in call.bound.items():
                 argument = spelled(call.definition, name, call.node) if call.definition is not None else None
-                if argument is not None and any(_carries(walk.now().tensor(thing)) for thing in tensors(given)):
+                if argument is not None and any(
+                    _carries(walk.now().tensor(thing)) for thing in tensors(given)
+                ):
                     cut = self._cut(argument, given)
             walk.played = played
-            kept = replace(kept, site=walk.own(kept.site), cut=cut, call=call.site)
-        walk.tell(kept)
+            kept = replace(kept, site=walk.own(kept.site), call=call.site)
+        walk.tell(replace(kept, cut=cut))
 
     def _beginning(self, roots: Sites) -> Sites:
         """The operations that a graph begins with: what comes after them may be mere arithmetic of a log.
@@ -276,8 +298,7 @@ def free(walk: Walk, thing: Thing, node: cst.CSTNode, *, retained: bool) -> None
     """Backward has run from a tensor; what its operations saved is gone, if it is not `retained`."""
     state = walk.now()
     nodes = frozenset(state.graph.reachable(state.roots(state.tensor(thing))))
-    if not retained:
-        walk.records.freed |= nodes
+    walk.records.freed |= nodes
     walk.tell(Freed(walk.site(node), nodes, frozenset(walk.loops), retained))
 
 
@@ -285,14 +306,15 @@ def adds(target: cst.BaseExpression, source: cst.BaseExpression) -> bool:
     """Whether an expression adds to what stands at the target: `0.9 * mean + 0.1 * loss`."""
     match source:
         case cst.BinaryOperation(operator=operator):
-            parts = (source.left, source.right)
+            terms = (source.left, source.right)
             return isinstance(operator, _ARITHMETIC) and any(
-                part.deep_equals(target) or adds(target, part) for part in parts
+                term.deep_equals(target) or adds(target, term) for term in terms
             )
         case cst.IfExp():
             return adds(target, source.body) or adds(target, source.orelse)
         case cst.Call(func=cst.Attribute(attr=cst.Name("cat" | "concat" | "stack")), args=[first, *_]):
-            parts = getattr(first.value, "elements", ())
+            listed = first.value
+            parts = listed.elements if isinstance(listed, cst.List | cst.Tuple) else ()
             return any(part.value.deep_equals(target) for part in parts)
     return False
 

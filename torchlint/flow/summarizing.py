@@ -122,7 +122,7 @@ def _shape(thing: Thing, end: State, walk: Walk, *, depth: int) -> Shape:
             facts = end.tensor(thing)
             sources = frozenset(source for item in facts.sources if (source := path_of(item)) is not None)
             modules = frozenset(source for item in facts.modules if (source := path_of(item)) is not None)
-            return TensorShape(facts.grad, sources, modules, facts.inference, _is_freed(facts, walk))
+            return TensorShape(facts.grad, sources, modules, facts.inference, _is_freed(facts, end, walk))
         case Scalar():
             return PlainShape(thing.kind)
         case Instance(cls=str() as cls):
@@ -134,10 +134,14 @@ def _shape(thing: Thing, end: State, walk: Walk, *, depth: int) -> Shape:
             return ContainerShape(thing.kind, tuple(sorted(slots)))
         case Opaque() if thing.key in walk.evidence.graphs:
             return TensorShape(
-                Grad.YES, frozenset(), frozenset(), freed=_is_freed(end.tensor(thing), walk)
+                Grad.YES, frozenset(), frozenset(), freed=_is_freed(end.tensor(thing), end, walk)
             )
     return UnknownShape()
 
 
-def _is_freed(facts: TensorFacts, walk: Walk) -> bool:
-    return bool(facts.nodes) and facts.nodes <= walk.records.freed
+def _is_freed(facts: TensorFacts, end: State, walk: Walk) -> bool | None:
+    """Whether backward has run from a tensor; None where it has on some paths only."""
+    nodes = [end.graph.nodes.get(site) for site in facts.nodes]
+    if nodes and all(node is not None and node.freed for node in nodes):
+        return True
+    return None if facts.nodes & walk.records.freed else False

@@ -43,14 +43,15 @@ class ModuleShape:
 class TensorShape:
     """It returns a tensor; where `grad` is unknown, the tensors at `sources` decide.
 
-    `inference` where it made an inference tensor, in a region of its own; `freed` where backward has run from it.
+    `inference` where it made an inference tensor, in a region of its own; `freed` where backward has run from
+    it, None where it may have.
     """
 
     grad: Grad
     sources: frozenset[Path]
     modules: frozenset[Path]
     inference: frozenset[Origin] = frozenset()
-    freed: bool = False
+    freed: bool | None = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,9 @@ class Targets:
             return
         match target:
             case cst.Name():
-                summed = self._target(target, NOTHING) if source is not None and adds(target, source) else None
+                summed = (
+                    self._target(target, NOTHING) if source is not None and adds(target, source) else None
+                )
                 self._places.bind(target.value, value, target)
                 if source is not None and _adds_to(target.value, source):
                     self._places.log(value, source)
@@ -46,7 +48,9 @@ class Targets:
                     self._added(summed, value, source, source, value)
             case cst.Attribute():
                 held = self._values.evaluate(target.value)
-                summed = self._target(target, NOTHING) if source is not None and adds(target, source) else None
+                summed = (
+                    self._target(target, NOTHING) if source is not None and adds(target, source) else None
+                )
                 self._places.store_attribute(held, target.attr.value, value, target)
                 self._places.log(value, target)
                 if summed is not None and source is not None:
@@ -108,6 +112,10 @@ class Targets:
             self._places.store_attribute(base, node.target.attr.value, stored, node.target)
         else:
             self.assign(node.target, stored, None)
+
+    def _sum(self, target: cst.BaseExpression, source: cst.BaseExpression | None) -> Target | None:
+        """The target, where an assignment adds to it."""
+        return self._target(target, NOTHING) if source is not None and adds(target, source) else None
 
     def _target(self, node: cst.BaseExpression, before: Value) -> Target:
         """A place that is about to be added to."""

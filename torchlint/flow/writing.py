@@ -237,9 +237,9 @@ class Writing:
         for thing in tensors(target):
             state = walk.now()
             facts = state.own(thing)
-            others = [state.tensor(other) for other in operands]
-            modules = facts.modules.union(*(other.modules for other in others))
-            forwards = facts.forwards.union(*(other.forwards for other in others))
+            taken = [state.tensor(other) for other in operands]
+            modules = facts.modules.union(*(other.modules for other in taken))
+            forwards = facts.forwards.union(*(other.forwards for other in taken))
             walk.state = state.with_tensor(thing, replace(facts, modules=modules, forwards=forwards))
         return target
 

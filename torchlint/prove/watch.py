@@ -138,7 +138,10 @@ def _traced(
     raised: Callable[[Site, BaseException], None],
     moved: Callable[[FrameType, str], None],
 ) -> Iterator[None]:
-    """Note the lines that run, say of each when the next one begins that it `ran`, what was `raised`, and how frames `moved`."""
+    """Note the lines that run, and tell of each when the next begins that it `ran`.
+
+    Also tell what was `raised`, and where frames `moved`.
+    """
     running: Site | None = None
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:

@@ -19,7 +19,7 @@ class GraphKept(Rule):
         r"(?P<sum>\b\w+)\s*=(?!=)[^\n]*[^\w\n](?P=sum)\b",  # `total = total + loss`
     )
     requires = (r"backward|training_step|\bloss|criterion|\.eval\(",)
-    message = "'{tensor}' is kept in '{place}' with its graph, so {what} of each step {verb} in memory"
+    message = "'{op}' is kept in '{place}' with its graph, so {what} of each step {verb} in memory"
     help = "keep '.detach()' of it, or '.item()' where it is one number"
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class GraphKept(Rule):
             kept.site,
             notes=tuple(notes),
             cure=Cure("detach it", (Change(*kept.cut),), safe=True) if kept.cut is not None else None,
-            tensor=kept.tensor,
+            op=kept.tensor,
             place=kept.place,
             what="graph nodes" if freed is not None else "all activations",
             verb="stay" if kept.grad is Grad.YES else "may stay",

@@ -12,7 +12,15 @@ class ScalarConversionOfGraph(Rule):
     code = "TL203"
     name = "scalar-conversion-of-graph"
     group = Group.LOGGING
-    triggers = (r"\bfloat\(", r"\bcomplex\(", r"\bmath\.", r"\bnumpy\b", r"\bnp\.", r"[\"']\s*%", r"\]\s*=[^=]")
+    triggers = (
+        r"\bfloat\(",
+        r"\bcomplex\(",
+        r"\bmath\.",
+        r"\bnumpy\b",
+        r"\bnp\.",
+        r"[\"']\s*%",
+        r"\]\s*=[^=]",
+    )
     message = "'{place}' converts a tensor that {verb} grad, which torch {what}"
 
     def visit_Converted(self, event: Converted) -> None:

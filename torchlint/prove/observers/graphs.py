@@ -140,8 +140,8 @@ class GraphsKept(Observer):
                 )
             else:
                 continue
-            held = (Remark(site, f"held by '{line.holder}'"),) if line.holder else ()
-            yield Observation(Kind.GRAPH_KEPT, site, text, held, line.executions)
+            remarks = (Remark(site, f"held by '{line.holder}'"),) if line.holder else ()
+            yield Observation(Kind.GRAPH_KEPT, site, text, remarks, line.executions)
 
     def _count(self, line: _Line) -> None:
         steps = [token.step for token in line.alive]
@@ -183,7 +183,7 @@ def _containers(frame: FrameType) -> Iterator[tuple[object, list[int]]]:
         first = False
         for one in inner if depth < _DEEPEST else ():
             if not isinstance(one, (list, tuple, set, deque, dict)):
-                one = getattr(one, "__dict__", None) if type(one).__module__ == "__main__" else None  # noqa: PLW2901
+                one = getattr(one, "__dict__", None) if type(one).__module__ == "__main__" else None
             if one is not None and id(one) not in seen:
                 seen.add(id(one))
                 waiting.append((cast("dict[str, object]", one), depth + 1))
