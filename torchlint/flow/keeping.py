@@ -7,6 +7,7 @@ comes through the container meets it, and one from the tensor that was put there
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,7 @@ class Keeping:
             if outlives:
                 self._note(facts, target)
             roots = state.roots(facts)
-            nodes = _added(state.graph, roots) if _carries(facts) else frozenset()
+            nodes = _added(state.graph, roots, source) if _carries(facts) else frozenset()
             if not nodes:
                 continue
             walk.records.eventful = True
@@ -158,6 +159,7 @@ class Keeping:
             walk.records.eventful = True
             outlives = any(path_of(_root(holder)) is not None for holder in holders)
             loops = [self._loops_around(holder) for holder in holders]
+            longest: tuple[Loop, ...] = max(loops, key=len, default=())
             kept = Kept(
                 walk.site(node),
                 walk.text(node.func).rpartition(".")[0],
@@ -166,7 +168,7 @@ class Keeping:
                 self._beginning(walk.now().roots(facts)),
                 frozenset(),
                 facts.forwards,
-                frozenset(max(loops, key=lambda one: len(one)) if loops else ()),
+                frozenset(longest),
                 outlives,
                 self._is_graded(),
             )
@@ -325,6 +327,12 @@ def only(node: cst.BaseExpression) -> cst.BaseExpression | None:
     return elements[0].value if len(elements) == 1 else None
 
 
+def _within(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    yield node
+    for child in node.children:
+        yield from _within(child)
+
+
 def _carries(facts: TensorFacts) -> bool:
     return Grad.YES in facts.grad and Grad.UNKNOWN not in facts.grad and not facts.leaf
 
@@ -342,8 +350,9 @@ def _root(thing: Thing) -> Thing:
     return thing
 
 
-def _added(graph: Graph, roots: Sites) -> Sites:
-    """The operations that a sum takes more from, without those by which it hangs on itself."""
+def _added(graph: Graph, roots: Sites, source: cst.BaseExpression) -> Sites:
+    """The operations that a sum takes more from here, without those by which it hangs on itself."""
+    here = set(_within(source))
     found: set[Site] = set()
     seen: set[Site] = set(roots)
     waiting = list(roots)
@@ -352,7 +361,7 @@ def _added(graph: Graph, roots: Sites) -> Sites:
         for parent in (node.parents if node is not None else frozenset()) - seen:
             seen.add(parent)
             if roots & graph.reachable(frozenset((parent,))):
-                waiting.append(parent)
+                waiting.extend({parent} if parent.node in here else ())
             else:
                 found.add(parent)
     return frozenset(found)

@@ -18,7 +18,7 @@ class GraphKept(Rule):
         r"\.(append|appendleft|extend|insert|update|add)\(",
         r"(?P<sum>\b\w+)\s*=(?!=)[^\n]*[^\w\n](?P=sum)\b",  # `total = total + loss`
     )
-    requires = (r"backward|training_step|\bloss|criterion|\.eval\(",)
+    requires = (r"backward|\bnn\b|\.eval\(|loss|model",)
     message = "'{op}' is kept in '{place}' with its graph, so {what} of each step {verb} in memory"
     help = "keep '.detach()' of it, or '.item()' where it is one number"
 
