@@ -31,6 +31,8 @@ _BACKWARD = {"backward", "grad"}
 @dataclass(eq=False)
 class _Token:
     step: int
+    run: int
+    """How often its line had begun; its own number where lines are not followed."""
 
 
 @dataclass(slots=True)
@@ -76,6 +78,7 @@ class GraphsKept(Observer):
         self._step = 0
         self._held: dict[int, _Held] = {}
         self._running: dict[FrameType, Site] = {}
+        self._runs: dict[tuple[str, int], int] = {}
         self._looks = 0
 
     def before(self, call: Call) -> None:
@@ -96,7 +99,8 @@ class GraphsKept(Observer):
                 continue
             line = self._lines[call.site, call.name]
             line.executions += 1
-            token = notes["torchlint"] = _Token(self._step)
+            run = self._runs.get((call.site.file, call.site.line), 0) or -line.executions
+            token = notes["torchlint"] = _Token(self._step, run)
             line.alive.add(token)
             # Counting goes through all that is alive: at each power of two it costs little in long runs.
             if line.executions <= 8 or line.executions & (line.executions - 1) == 0:
@@ -108,6 +112,8 @@ class GraphsKept(Observer):
         ran = self._running.pop(frame, None)
         if event == "line":
             self._running[frame] = Site(frame.f_code.co_filename, frame.f_lineno, frame.f_lineno)
+            begun = frame.f_code.co_filename, frame.f_lineno
+            self._runs[begun] = self._runs.get(begun, 0) + 1
         if ran is None or not self._lines or self._looks > _MOST_LOOKS:
             return
         self._looks += 1
@@ -115,7 +121,7 @@ class GraphsKept(Observer):
             held = self._held.setdefault(id(container), _Held())
             if len(steps) > held.count:
                 key = ran, self.program.callers()
-                held.keepers[key] = held.keepers.get(key, 0) + len(steps) - held.count
+                held.keepers[key] = held.keepers.get(key, 0) + 1
             held.count = len(steps)
             held.steps = max(held.steps, len(set(steps)))
             held.unused = max(held.unused, steps.count(self._step))
@@ -125,6 +131,8 @@ class GraphsKept(Observer):
         kept = False
         for held in self._held.values():
             for (site, callers), times in held.keepers.items() if held.grows else ():
+                if times == 1:
+                    continue  # a list of all of them, made at once
                 kept = True
                 text = f"a container grows here by tensors with their graphs: {held.count} at once"
                 yield Observation(Kind.GRAPH_KEPT, site, text, (), times, callers)
@@ -197,16 +205,18 @@ def _token(tensor: torch.Tensor) -> _Token | None:
 def _reaches(tensor: torch.Tensor, tokens: WeakSet[_Token]) -> bool:
     """Whether the graph of a tensor holds several of these nodes."""
     seen: set[object] = set()
-    found = 0
+    found: set[int] = set()
     nodes = [_node(tensor)]
     while nodes and len(seen) < 10_000:
         node = nodes.pop()
         if node is None or node in seen:
             continue
         seen.add(node)
-        found += _notes(node).get("torchlint") in tokens
+        token = cast("_Token | None", _notes(node).get("torchlint"))
+        if token in tokens and token is not None:
+            found.add(token.run)
         nodes.extend(following for following, _ in node.next_functions)
-    return found >= _STEPS
+    return len(found) >= _STEPS
 
 
 def _node(tensor: torch.Tensor) -> torch.autograd.graph.Node | None:
