@@ -160,10 +160,7 @@ class Effects:
                 walk.state = walk.now().with_slots(thing, {})
                 return walk.things.scalar(Plain.NONE)
             case "setdefault" if isinstance(thing, Container):
-                key, wanted = arguments.constant("key", 0), arguments.get("default", 1) or NOTHING
-                slot = "[*]" if key is None else f"[{key!r}]"
-                self._places.put(thing, slot, self._places.element(thing, slot) | wanted)
-                return self._places.element(thing, slot)
+                return self._setdefault(thing, arguments, node)
             case "backward":
                 self._autograd.backward(arguments.get("loss", 0) or NOTHING, node)
                 return walk.things.scalar(Plain.NONE)
@@ -265,6 +262,21 @@ class Effects:
         slots = {"[*]": self._values.element(held, node)} if held else {}
         walk.state = walk.now().with_slots(made, slots)
         return frozenset((made,))
+
+    def _setdefault(self, thing: Container, arguments: Arguments, node: cst.Call) -> Value:
+        """What stands under a key; a list that is the default lives on, though the next one is made anew."""
+        walk, key = self._walk, arguments.constant("key", 0)
+        slot = "[*]" if key is None else f"[{key!r}]"
+        held = self._places.element(thing, slot)
+        for default in arguments.get("default", 1) or NOTHING:
+            lasting = default
+            if isinstance(default, Container):
+                lasting = walk.things.make(Container, (node, "default"), "", default.kind, kind=default.kind)
+                if lasting not in held:
+                    walk.state = walk.now().with_slots(lasting, walk.now().slots(default))
+            held |= {lasting}
+        self._places.put(thing, slot, held)
+        return held
 
     def _getattr(self, value: Value, arguments: Arguments, node: cst.Call) -> Value:
         name = arguments.constant("name", 1)

@@ -183,21 +183,22 @@ class Keeping:
         return self._walk.grads_are_on() and (owner is None or not classes.is_module(classes.own(owner)))
 
     def _tell(self, kept: Kept, cut: tuple[Site, str] | None) -> None:
-        """Of what a function does that is played where it is called: the fault lies there, the cure here."""
+        """Of what a function does that is played where it is called: the fault lies there, the cure at the call."""
         walk = self._walk
-        if walk.calls:
-            call = walk.calls[0]
-            cut = None
-            played, walk.played = walk.played, call.site.unit
+        if not walk.calls:
+            walk.tell(replace(kept, cut=cut))
+            return
+        kept = replace(kept, site=walk.own(kept.site), call=walk.calls[0].site)
+        played, unit = walk.played, walk.unit
+        for call in walk.calls:
+            walk.played, unit = unit, call.unit
             for name, given in call.bound.items():
                 argument = spelled(call.definition, name, call.node) if call.definition is not None else None
-                if argument is not None and any(
-                    _carries(walk.now().tensor(thing)) for thing in tensors(given)
-                ):
-                    cut = self._cut(argument, given)
-            walk.played = played
-            kept = replace(kept, site=walk.own(kept.site), call=call.site)
-        walk.tell(replace(kept, cut=cut))
+                carries = any(_carries(walk.now().tensor(thing)) for thing in tensors(given))
+                if argument is not None and carries:
+                    kept = replace(kept, cut=self._cut(argument, given), call=walk.read(call.node))
+        walk.played = played
+        walk.tell(kept)
 
     def _beginning(self, roots: Sites) -> Sites:
         """The operations that a graph begins with: what comes after them may be mere arithmetic of a log.
