@@ -1,7 +1,7 @@
-"""Memory that TL202 speaks of: in each flagged fixture the graph grows with each step, in its twin it does not.
+"""Memory that TL202 speaks of: in each flagged fixture a graph grows with each step, in its twin none does.
 
-Counted at the beginning of each step, which is a call of `linear`: the nodes of graphs that are alive, and the
-bytes that they have saved.
+Counted at the beginning of each step, which is a call of `linear`: the nodes of graphs that are alive, and
+the bytes that they have saved.
 """
 
 from __future__ import annotations

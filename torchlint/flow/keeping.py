@@ -183,7 +183,7 @@ class Keeping:
         return self._walk.grads_are_on() and (owner is None or not classes.is_module(classes.own(owner)))
 
     def _tell(self, kept: Kept, cut: tuple[Site, str] | None) -> None:
-        """Of what a function does that is played where it is called: the fault lies there, the cure at the call."""
+        """Of what a function does that is played where it is called: the fault is there, the cure here."""
         walk = self._walk
         if not walk.calls:
             walk.tell(replace(kept, cut=cut))

@@ -50,8 +50,8 @@ class GraphKept(Rule):
         """Report what is kept for nothing."""
         reached = frozenset[Site]().union(*(freed.nodes for freed in self._freed))
         for kept in self._kept:
-            if kept.own & reached:
-                continue  # backward comes to it by way of what keeps it
+            if kept.own & reached or not kept.first:
+                continue  # backward comes to it by way of what keeps it, or nobody knows what made it
             freed = [one for one in self._freed if kept.first <= one.nodes and not one.retained]
             if freed:
                 if kept.outlives or any(kept.loops & one.loops for one in freed):
