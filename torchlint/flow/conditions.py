@@ -78,11 +78,12 @@ class Conditions:
             value = self._places.name(excluded)
             rest = frozenset(thing for thing in value if not isinstance(thing, Tensor | Opaque))
             sure = [thing for thing in value if isinstance(thing, Tensor) and not thing.several]
-            if len(sure) == len(value) and not any(walk.now().tensor(thing).guessed for thing in sure):
+            guessed = any(walk.now().tensor(thing).guessed for thing in sure)
+            if value and len(sure) == len(value) and not guessed:
                 walk.state = None
-            elif rest < value:
+            elif any(Grad.UNKNOWN in walk.now().tensor(thing).grad for thing in value - rest):
                 other = walk.things.make(Opaque, (node, "no tensor"), excluded)
-                plain = TensorFacts(Grad.NO, frozenset((other,)))
+                plain = TensorFacts(Grad.UNKNOWN, frozenset((other,)))  # a list of tensors, perhaps
                 walk.state = walk.now().with_tensor(other, plain).with_name(excluded, rest | {other})
             return
         match node:

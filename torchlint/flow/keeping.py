@@ -70,11 +70,11 @@ class Keeping:
         outlives = target.fresh and any(path_of(_root(thing)) is not None for thing in target.holders)
         if not (walk.loops or outlives):
             return
+        for thing in tensors(given) if outlives else ():
+            self._note(walk.now().tensor(thing), target)
         for thing in sorted_things(frozenset(tensors(stored))):
             state = walk.now()
             facts = state.tensor(thing)
-            if outlives:
-                self._note(facts, target)
             roots = state.roots(facts)
             nodes = _added(state.graph, roots, source) if _carries(facts) else frozenset()
             if not nodes:
@@ -126,7 +126,7 @@ class Keeping:
             if holder.kind == "bounded":
                 return value
             stored, own = self._marked(value, node)
-            loops = self._loops_of_element(holder, stored)
+            loops = self._loops_of_element(holder, stored, node)
         else:
             loops = self._loops_around(holder)
         if loops or outlives:
@@ -255,21 +255,26 @@ class Keeping:
         ]  # a local name of a function that is called is none of the loops around the call
         if loops and target.fresh:
             return min((self._loops_around(holder) for holder in target.holders), key=len)
+        # A loop that is played round by round makes each operation anew: its node is the same.
+        nodes = {site.node for site in roots}
         grown: list[Loop] = []
         for loop in loops:
             state = grown[-1].entry if grown else walk.now()
             value = (target.at(state) or frozenset()) if grown else target.before
-            if not any(roots & state.roots(state.tensor(thing)) for thing in tensors(value)):
+            held = (state.roots(state.tensor(thing)) for thing in tensors(value))
+            if not any(site.node in nodes for sites in held for site in sites):
                 break
             grown.append(loop)
         return tuple(grown)
 
-    def _loops_of_element(self, holder: Thing, stored: Value) -> tuple[Loop, ...]:
+    def _loops_of_element(self, holder: Thing, stored: Value, node: cst.CSTNode) -> tuple[Loop, ...]:
         """The loops over whose rounds a container keeps what is put into it."""
         grown: list[Loop] = []
         for loop in reversed(self._walk.loops):
             state = grown[-1].entry if grown else self._walk.now()
-            if not any(stored & value for value in state.slots(holder).values()):
+            held = frozenset().union(*state.slots(holder).values())
+            marks = (site.node for thing in tensors(held) for site in state.own(thing).nodes)
+            if not (stored & held or node in marks):
                 break
             grown.append(loop)
         return tuple(grown)
