@@ -19,8 +19,10 @@ from torchlint.prove.observations import Kind, Observation, Remark, Site
 from torchlint.prove.observers.calls import Call, Observer, tensors_in
 from torchlint.prove.observers.frames import Program
 
-_MOST_LOOKS = 20_000
+_MOST_LOOKS = 2_000
+"""Behind so many lines it is looked what containers have got; in long runs that would take the time."""
 _DEEPEST = 4
+"""How deep containers in containers are looked into."""
 _STEPS = 3
 """So many steps with nodes alive at once count as kept: two are a state carried over, or a comparison."""
 
