@@ -64,6 +64,45 @@ def show_once_more(x):
         "pkg/models.py": "from pkg import use\n" + MODELS + "\n\ndef shown(x):\n    use.show(x)\n",
         "pkg/use.py": used("from pkg import models", "models."),
     },
+    "a_meter_in_another_file": {
+        "meters.py": """
+class Meter:
+    def __init__(self):
+        self.sum, self.values = 0.0, []
+
+    def update(self, value, n=1):
+        self.sum += value * n
+
+    def keep(self, value):
+        self.values.append(value)
+
+    def last(self, value):
+        self.value = value
+
+    def number(self, value):
+        self.sum += value.detach().item()
+""",
+        "use.py": """
+from meters import Meter
+from torch import nn
+
+model = nn.Linear(4, 4)
+
+
+def train(loader):
+    meter = Meter()
+    for x in loader:
+        step = Meter()
+        loss = model(x).square().mean()
+        loss.backward()
+        meter.update(loss, len(x))  # want TL202 "'loss' is kept in 'meter' with its graph, so graph nodes"
+        meter.keep(loss)  # want TL202 "'loss' is kept in 'meter'"
+        meter.last(loss)
+        meter.number(loss)
+        step.update(loss)
+    return len(meter.values)
+""",
+    },
     "a_base_in_another_file": {
         "bases.py": """
 from torch import nn

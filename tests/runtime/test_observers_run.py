@@ -143,7 +143,7 @@ class TestReads:
             torch.ones(1).item()
         """
         assert lines(seen(program, Kind.GRAD_READ)) == [4]
-        assert lines(seen(program, Kind.GRAD_CONVERSION)) == [5, 6]
+        assert lines(seen(program, Kind.GRAD_CONVERSION)) == [5]
 
 
 class TestRefusals:

@@ -11,6 +11,7 @@ from torchlint.flow import resuming
 from torchlint.flow.arguments import bind_parameters
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import UPDATES, Computed, Escaped
+from torchlint.flow.keeping import free
 from torchlint.flow.regions import leave_regions
 from torchlint.flow.state import ModuleFacts
 from torchlint.flow.summary import (
@@ -237,6 +238,10 @@ class Applying:
             self._autograd.writing.write(value, node, place, noticed=False)
         for path in sorted(summary.backwards):
             self._autograd.backward(self._resolve(path, bound), node)
+        for path, where in sorted(summary.accumulates):
+            argument = spelled(definition, path[0], node) if len(path) == 1 else None
+            value, holders = self._resolve(path, bound), self._resolve(where[:1], bound)
+            self._places.keeping.handed(value, holders, node, argument)
 
     def _tell(self, summary: Summary, bound: dict[str, Value], node: cst.Call) -> None:
         """What the callee does that no state keeps: it logs, stores, updates what lives on."""
@@ -317,11 +322,13 @@ class Applying:
                     operands,
                     role=role,
                     saved=made.saved,
-                    summing=True,
+                    parts=operands if len(operands) == 1 else (),  # of several one may be data
                     several=bool(modules),
                     modules=frozenset(modules),
                     inference=self._autograd.inference.of_call(shape.inference, node),
                 )
+                for thing in value if shape.freed is not False else ():
+                    free(walk, thing, node, retained=shape.freed is None)
                 for module in modules:
                     self._running.graphed(module, walk.now().module(module), value, node, module.place)
                 return value

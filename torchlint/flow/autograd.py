@@ -15,6 +15,7 @@ from torchlint.flow.domain import Grad, GradMode
 from torchlint.flow.events import Backward, Computed, Escaped, Region, StaleSave, Touched, Trained
 from torchlint.flow.graph import Sites
 from torchlint.flow.inference import NORMAL, Inference, Origins
+from torchlint.flow.keeping import free
 from torchlint.flow.regions import leave_regions
 from torchlint.flow.resuming import step
 from torchlint.flow.saving import Saving
@@ -113,6 +114,7 @@ class Autograd:
             for module in sorted(facts.modules, key=lambda module: module.place):
                 walk.records.trained |= {module.place.rpartition(".")[2], *walk.called_names.get(module, ())}
                 walk.tell(Trained(module, site))
+            free(walk, thing, node, retained=keeps_graph)
             if not keeps_graph:
                 state = walk.now()
                 roots = state.roots(facts)
@@ -159,7 +161,7 @@ class Autograd:
         unwatched: frozenset[Thing] = frozenset(),
         saves_result: bool = False,
         born: frozenset[Region] | None = None,
-        summing: bool = False,
+        parts: Iterable[Thing] = (),
         modules: frozenset[Module] = frozenset(),
         several: bool = False,
         inference: Origins = NORMAL,
@@ -202,7 +204,7 @@ class Autograd:
             nodes,
             state.born if born is None else born,
             frozenset().union(*(item.sources for item in carrying)) if grad is Grad.UNKNOWN else frozenset(),
-            frozenset(operands) if summing else frozenset(),
+            frozenset(parts),
             modules.union(*(item.modules for item in carrying)),
             family=frozenset((tensor,)) if family is None else family,
             guessed=guessed,
@@ -231,13 +233,14 @@ class Autograd:
             facts.grad,
             [whole],
             born=facts.born,
-            summing=summing,
+            parts=[whole] if summing else (),
             several=several,
             inference=facts.inference if isinstance(whole, Tensor) and whole.several else NORMAL,
         )
         if all(module.layer is None for module in facts.modules):  # nobody knows which parts carry the graph
             for thing in made:
                 known = replace(self._walk.now().tensor(thing), guessed=True)
+                self._walk.guessed |= known.nodes
                 self._walk.state = self._walk.now().with_tensor(thing, known)
         return made
 
@@ -319,15 +322,12 @@ class Autograd:
             unwatched, saved = unwatched | hidden, saved | hidden
             self.saving.tell(op, bound, operands, node)
         saves_result = op.saves_result is Saves.YES
-        summing = op.name in _SUMMING
+        parts = operands if op.name in _SUMMING else []
         if op.name in ("mul", "div"):
             # `self.weight * loss`: an attribute of the object is a weight, not a part of the loss.
-            parts = [
-                value
-                for value in bound.values()
-                if any((path_of(thing) or ("",))[0] != "self" for thing in self.spread(value))
-            ]
-            summing = len(parts) == 1
+            terms = [self.spread(value) for value in bound.values()]
+            terms = [term for term in terms if any((path_of(thing) or ("",))[0] != "self" for thing in term)]
+            parts = terms[0] if len(terms) == 1 else []
         if op.result is Result.MIXED and not views:
             return self._mixed(
                 op, grad, operands, node, saved=saved, saves_result=saves_result, inference=inference
@@ -342,7 +342,7 @@ class Autograd:
             unwatched=unwatched,
             saves_result=saves_result,
             born=born,
-            summing=summing,
+            parts=parts,
             inference=inference,
         )
         self._views.mark(value, op, views, first, arguments, node)

@@ -341,6 +341,7 @@ class Calls:
             )
         else:
             made = walk.things.make(Instance, (node, "instance"), "", cls=thing.cls)
+        walk.made[made] = walk.turn
         found = classes.method(thing.cls, "__init__")
         if found is None:
             if isinstance(made, Instance):

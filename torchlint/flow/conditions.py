@@ -7,13 +7,32 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from torchlint.flow.domain import Mode
-from torchlint.flow.things import NOTHING, Dotted, Module, Scalar, Value, constant_of
+from torchlint.flow.domain import Grad, Mode
+from torchlint.flow.state import TensorFacts
+from torchlint.flow.things import (
+    NOTHING,
+    Dotted,
+    Module,
+    Opaque,
+    Plain,
+    Scalar,
+    Tensor,
+    Value,
+    constant_of,
+)
 
 if TYPE_CHECKING:
     from torchlint.flow.places import Places
     from torchlint.flow.values import Values
     from torchlint.flow.walk import Walk
+
+
+_TENSORS = {"torch.Tensor"}
+_NUMBERS = {f"builtins.{name}" for name in ("int", "float", "complex", "bool", "str")} | {
+    "numpy.ndarray",
+    "numbers.Number",
+    "numbers.Real",
+}
 
 
 class Conditions:
@@ -54,6 +73,19 @@ class Conditions:
         walk = self._walk
         while isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
             node, holds = node.expression, not holds
+        excluded = self._is_no_tensor(node, holds=holds)
+        if excluded is not None and walk.state is not None:
+            value = self._places.name(excluded)
+            rest = frozenset(thing for thing in value if not isinstance(thing, Tensor | Opaque))
+            sure = [thing for thing in value if isinstance(thing, Tensor) and not thing.several]
+            guessed = any(walk.now().tensor(thing).guessed for thing in sure)
+            if value and len(sure) == len(value) and not guessed:
+                walk.state = None
+            elif any(Grad.UNKNOWN in walk.now().tensor(thing).grad for thing in value - rest):
+                other = walk.things.make(Opaque, (node, "no tensor"), excluded)
+                plain = TensorFacts(Grad.UNKNOWN, frozenset((other,)))  # a list of tensors, perhaps
+                walk.state = walk.now().with_tensor(other, plain).with_name(excluded, rest | {other})
+            return
         match node:
             case cst.Comparison(
                 left=subject, comparisons=[cst.ComparisonTarget(operator, cst.Name("None"))]
@@ -70,6 +102,35 @@ class Conditions:
                 for part in walk.parts(thing):
                     facts = walk.now().module(part)
                     walk.state = walk.now().with_module(part, replace(facts, mode=Mode(0)))
+
+    def but_tensors(
+        self, test: cst.BaseExpression, branch: cst.BaseExpression, value: Value, *, holds: bool
+    ) -> Value:
+        """The value of a branch of `loss if isinstance(loss, float) else loss.item()`."""
+        while isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+            test, holds = test.expression, not holds
+        if not isinstance(branch, cst.Name) or self._is_no_tensor(test, holds=holds) != branch.value:
+            return value
+        plain = frozenset(thing for thing in value if not isinstance(thing, Tensor | Opaque))
+        return plain or self._walk.things.scalar(Plain.OTHER)
+
+    def _is_no_tensor(self, node: cst.BaseExpression, *, holds: bool) -> str | None:
+        """The name that holds no tensor where a condition does or does not hold; None where there is none."""
+        match node:
+            case cst.Call(
+                args=[cst.Arg(value=cst.Name(name)), cst.Arg(value=kind)], func=cst.Name("isinstance")
+            ):
+                kinds = [one.value for one in kind.elements] if isinstance(kind, cst.Tuple) else [kind]
+                things = [thing for one in kinds for thing in self._values.evaluate(one)]
+                dotted = {thing.name if isinstance(thing, Dotted) else "" for thing in things}
+                if dotted == _TENSORS and not holds:
+                    return name
+                return name if dotted and dotted <= _NUMBERS and holds else None
+            case cst.Call(args=[cst.Arg(value=cst.Name(name))], func=func) if not holds:
+                things = list(self._values.evaluate(func))
+                asked = [thing.name for thing in things if isinstance(thing, Dotted)]
+                return name if asked == ["torch.is_tensor"] else None
+        return None
 
     def bind_pattern(self, pattern: cst.CSTNode, value: Value) -> None:
         """Bind the names of a match pattern to the parts of the subject that they stand for."""

@@ -8,8 +8,10 @@ import libcst as cst
 
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.autograd import Autograd
+from torchlint.flow.conversions import Conversions
 from torchlint.flow.domain import Grad, GradMode, Misuse, Mode, Sensitivity
 from torchlint.flow.events import Escaped
+from torchlint.flow.keeping import only
 from torchlint.flow.places import Places
 from torchlint.flow.sequences import Sequences
 from torchlint.flow.things import (
@@ -44,6 +46,7 @@ class Effects:
         self._places = places
         self._values = values
         self._calls = calls
+        self.conversions = Conversions(walk, places)
         self.sequences = Sequences(walk, places, values, calls)
 
     def function(
@@ -58,7 +61,7 @@ class Effects:
                     known.detail or "", name, arguments, node, discarded=discarded
                 )
             case "backward":
-                retains = arguments.constant("retain_graph") is True
+                retains = any(arguments.constant(word) is True for word in ("retain_graph", "create_graph"))
                 self._autograd.backward(first, node, keeps_graph=retains)
                 return walk.unknown(node) if not discarded else walk.things.scalar(Plain.NONE)
             case "loader":
@@ -108,6 +111,8 @@ class Effects:
                 return self._values.element(first, node)
             case "dict":
                 return self._dict(arguments, node)
+            case "deque":
+                return self._deque(arguments, node)
             case "getattr":
                 return self._getattr(first, arguments, node)
             case "setattr":
@@ -125,8 +130,10 @@ class Effects:
                 self._autograd.writing.write_array(first, node, place)
                 return walk.things.scalar(Plain.NONE)
             case "array":
+                self.conversions.call(known.detail, arguments, node)
                 return self._plain(Plain.ARRAY, arguments)
             case "number":
+                self.conversions.call(known.detail, arguments, node)
                 return self._plain(Plain.NUMBER, arguments)
             case "text":
                 return self._plain(Plain.TEXT, arguments)
@@ -156,6 +163,11 @@ class Effects:
             case "keeps":
                 self._places.keep(frozenset((thing,)), whole, node)
                 return walk.unknown(node)
+            case "clear" if isinstance(thing, Container):
+                walk.state = walk.now().with_slots(thing, {})
+                return walk.things.scalar(Plain.NONE)
+            case "setdefault" if isinstance(thing, Container):
+                return self._setdefault(thing, arguments, node)
             case "backward":
                 self._autograd.backward(arguments.get("loss", 0) or NOTHING, node)
                 return walk.things.scalar(Plain.NONE)
@@ -266,6 +278,30 @@ class Effects:
             walk.state = walk.now().with_slot(made, "[*]", self._values.element(value, node))
         return frozenset((made,))
 
+    def _deque(self, arguments: Arguments, node: cst.Call) -> Value:
+        """A list; one with a length drops its oldest element for a new one."""
+        walk, held = self._walk, arguments.get("iterable", 0)
+        endless = all(thing.place == Plain.NONE.value for thing in arguments.get("maxlen", 1) or NOTHING)
+        made = walk.things.make(Container, (node, "deque"), "", kind="list" if endless else "bounded")
+        slots = {"[*]": self._values.element(held, node)} if held else {}
+        walk.state = walk.now().with_slots(made, slots)
+        return frozenset((made,))
+
+    def _setdefault(self, thing: Container, arguments: Arguments, node: cst.Call) -> Value:
+        """What stands under a key; a list that is the default lives on, though the next one is made anew."""
+        walk, key = self._walk, arguments.constant("key", 0)
+        slot = "[*]" if key is None else f"[{key!r}]"
+        held = self._places.element(thing, slot)
+        for default in arguments.get("default", 1) or NOTHING:
+            lasting = default
+            if isinstance(default, Container):
+                lasting = walk.things.make(Container, (node, "default"), "", default.kind, kind=default.kind)
+                if lasting not in held:
+                    walk.state = walk.now().with_slots(lasting, walk.now().slots(default))
+            held |= {lasting}
+        self._places.put(thing, slot, held)
+        return held
+
     def _getattr(self, value: Value, arguments: Arguments, node: cst.Call) -> Value:
         name = arguments.constant("name", 1)
         if not isinstance(name, str):
@@ -275,10 +311,16 @@ class Effects:
 
     def _append(self, thing: Thing, name: str, value: Value, node: cst.Call) -> None:
         self._places.log(value, node)
+        stored = self._values.element(value, node) if name == "extend" else value
+        if node.args and isinstance(node.func, cst.Attribute):
+            given, place = (
+                only(node.args[-1].value) if name == "extend" else node.args[-1].value,
+                node.func.value,
+            )
+            stored = self._places.keeping.element(thing, stored, node, given, place)
         if isinstance(thing, Container) and name == "append":
-            self._places.append(thing, value)
+            self._places.append(thing, stored)
         elif isinstance(thing, Container):
-            stored = self._values.element(value, node) if name == "extend" else value
             self._places.put(thing, "[*]", stored)
         else:
             self._places.keep(frozenset((thing,)), value, node)

@@ -13,11 +13,14 @@ from torchlint.flow.summary import Context, ModuleShape, Path, settles
 from torchlint.flow.things import Instance, Module, Opaque, Thing
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from torchlint.definitions import Definition
     from torchlint.flow.classes import Classes
     from torchlint.flow.file import FileFlow
     from torchlint.flow.places import Places
     from torchlint.flow.walk import Walk
+    from torchlint.units import Unit
 
 
 def begin(walk: Walk, places: Places, definition: Definition) -> None:
@@ -27,7 +30,8 @@ def begin(walk: Walk, places: Places, definition: Definition) -> None:
         thing = _parameter(walk, places, definition, position, name)
         walk.state = walk.now().with_name(name, frozenset((thing,)))
         if thing.key in walk.evidence.graphs and not isinstance(thing, Module):
-            walk.state = walk.now().with_tensor(thing, TensorFacts(Grad.YES, frozenset((thing,))))
+            nodes = frozenset((walk.site(_declared(walk.unit, name)),))
+            walk.state = walk.now().with_tensor(thing, TensorFacts(Grad.YES, frozenset((thing,)), nodes))
 
 
 def _parameter(walk: Walk, places: Places, definition: Definition, position: int, name: str) -> Thing:
@@ -102,3 +106,13 @@ def set_up(walk: Walk, places: Places, path: Path, facts: ModuleFacts) -> None:
             module = walk.module(thing.key, thing.place, parent=thing.parent)
         if isinstance(module, Module):
             walk.state = walk.now().with_module(module, facts)
+
+
+def _declared(unit: Unit, name: str) -> cst.CSTNode:
+    """The node of a parameter; the function where it is none of the plain ones."""
+    function = unit.function
+    assert function is not None
+    for parameter in (*function.params.params, *function.params.kwonly_params):
+        if parameter.name.value == name:
+            return parameter
+    return function

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from torchlint.flow.conversion_events import Converted as Converted
+from torchlint.flow.conversion_events import Freed as Freed
+from torchlint.flow.conversion_events import Kept as Kept
 from torchlint.flow.domain import Creation, Fate, Grad, GradMode, Idle, Misuse, Mode, Sensitivity
 
 if TYPE_CHECKING:
@@ -194,10 +197,14 @@ class Graphed:
 
 @dataclass(frozen=True, slots=True)
 class GraphLeft:
-    """What came out of these `forwards` leaves the function with its graph, or goes to who may need that."""
+    """What came out of these `forwards` leaves the function with its graph, or goes to who may need that.
+
+    It is only `lent` to what may be a meter, or may be anything else.
+    """
 
     site: Site
     forwards: frozenset[Site]
+    lent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,10 +366,24 @@ Event = (
     | Escaped
     | UsedOutside
     | Backward
+    | Freed
+    | Kept
+    | Converted
     | LeaveUnit
 )
 
 OF_WRITES = (StaleSave, LeafWritten, ViewWritten)
 """Told by the exact rounds of a loop."""
-DEPENDING_ON_CALLERS = (*OF_WRITES, Graphed, GraphLeft, InferenceTensorUsed, Trained, Backward, Escaped)
+DEPENDING_ON_CALLERS = (
+    *OF_WRITES,
+    Graphed,
+    GraphLeft,
+    InferenceTensorUsed,
+    Trained,
+    Backward,
+    Escaped,
+    Freed,
+    Kept,
+    Converted,
+)
 """Told of a function that is played where it is called."""

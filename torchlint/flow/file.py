@@ -210,9 +210,7 @@ class FileFlow:
         definition = self.skeleton.definitions.get(qualname)
         context = self._contexts.get(qualname)
         grad_mode = context.grad_mode if context is not None else GradMode.CALLER
-        if definition is None:
-            grad_mode = GradMode.ENABLED
-        elif self.is_step(definition):
+        if definition is None or self.is_step(definition):
             grad_mode = GradMode.ENABLED
         elif grad_mode.surely_off and (self.is_open(definition) or self.is_hook(definition)):
             grad_mode |= GradMode.CALLER

@@ -28,6 +28,7 @@ class Node:
     saved: frozenset[Storage]
     certain: bool = True  # False where only some paths came by
     unwatched: frozenset[Storage] = frozenset()  # saved without their version
+    freed: bool = False  # backward has run through it, on every path that came by
     # The turns in which it was recorded for the first and the last time; a loop is stable without them.
     first: int = field(default=0, compare=False)
     last: int = field(default=0, compare=False)
@@ -39,6 +40,7 @@ class Node:
             self.saved | other.saved,
             self.certain and other.certain and self.saved == other.saved,
             self.unwatched & other.unwatched,
+            self.freed and other.freed,
             min(self.first, other.first),
             max(self.last, other.last),
         )
@@ -262,12 +264,13 @@ class Graph:
         """Backward ran from these roots: what was saved is gone."""
         nodes = self.nodes
         for site in self.reachable(roots):
-            node = nodes.get(site)
-            if node is not None and node.saved:
-                nodes = nodes.set(site, replace(node, saved=frozenset()))
+            node = nodes.get(site) or _UNSEEN
+            if node.saved or not node.freed:
+                nodes = nodes.set(site, replace(node, saved=frozenset(), freed=True))
         return replace(self, nodes=nodes)
 
 
+_UNSEEN = Node(frozenset(), frozenset())
 _NO_HISTORY = History(frozenset(), Grad(0))
 _UNWRITTEN = History(frozenset(), Grad.NO)
 NO_WRITES: frozenset[Write] = frozenset()

@@ -239,6 +239,7 @@ class Interpreter:
         outer = self._breaks, self._continues
         self._breaks, self._continues = [], []
         self._walk.state = head
+        self._walk.loops[-1].begin(head, self._walk.turn)
         if test is not None:
             test()
         bind()

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from torchlint.flow.walk import Walk
 
 
-def leave(walk: Walk, made: Iterable[Thing], node: cst.CSTNode, *, evaluates: bool = False) -> None:
+def leave(
+    walk: Walk, made: Iterable[Thing], node: cst.CSTNode, *, evaluates: bool = False, lent: bool = False
+) -> None:
     """Tensors leave the function, or go where somebody may ask for gradients.
 
     Of what a stranger made, a function that `evaluates` gives away a number rather than a graph.
@@ -31,7 +33,7 @@ def leave(walk: Walk, made: Iterable[Thing], node: cst.CSTNode, *, evaluates: bo
         if facts.grad is not Grad.NO and not number:
             forwards |= facts.forwards
     if forwards:
-        walk.tell(GraphLeft(walk.site(node), frozenset(forwards)))
+        walk.tell(GraphLeft(walk.site(node), frozenset(forwards), lent))
 
 
 def says_evaluation(walk: Walk, names: Sequence[str]) -> bool:

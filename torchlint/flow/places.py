@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from torchlint.constructs import Construct
 from torchlint.flow.domain import Grad, Misuse, Mode
 from torchlint.flow.events import STORED, Escaped, Logged, Site, UsedOutside
+from torchlint.flow.keeping import Keeping
 from torchlint.flow.leaving import leave
 from torchlint.flow.members import Members
 from torchlint.flow.neighbours import Callee
@@ -56,6 +57,7 @@ class Places:
         self._walk = walk
         self._autograd = autograd
         self.members = Members(walk, self)
+        self.keeping = Keeping(walk, self)
         self._reading = False
 
     def name(self, name: str) -> Value:
@@ -229,8 +231,7 @@ class Places:
         if not where and not anyway:
             return
         born: frozenset[object] = frozenset()
-        if not lent:
-            leave(walk, self.within(value), node)
+        leave(walk, self.within(value), node, lent=lent)
         if where and all("report" in says("place", holder.place) for holder in where):
             return
         for thing in self.within(value):

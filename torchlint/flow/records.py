@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     from torchlint.units import Unit
 
 
+@dataclass(slots=True, eq=False)
+class Loop:
+    """A loop that is being walked: what held before it and at its head, which turn began the round there."""
+
+    entry: State
+    head: State
+    turn: int
+    depth: int  # the calls that it is walked in
+
+    def begin(self, head: State, turn: int) -> None:
+        """Another round begins."""
+        self.head, self.turn = head, turn
+
+
 class Evidence:
     """What later use tells of earlier things, by their keys: gathered in one walk, used in the next."""
 
@@ -46,6 +60,8 @@ class Records:
         self.backwards: set[Path] = set()
         self.logs: set[Path] = set()
         self.keeps: set[Path] = set()
+        self.accumulates: set[tuple[Path, Path]] = set()  # what is added to what something else holds
+        self.freed: set[Site] = set()  # operations that backward has run through
         self.returned: Value = frozenset()
         self.yields = False
         self.eventful = False  # there was something for a rule to hear, or a write

@@ -64,6 +64,8 @@ class Strangers:
         operands = [*handed, *tensors(receiver)]
         if "gradient" in words:
             leave(walk, operands, node)
+        elif "log" not in words:
+            leave(walk, operands, node, lent=True)
         if "log" not in words:
             self._hand_over(arguments, handed, node, discarded=discarded)
         if discarded and "run" in words and any(map(_is_module, receiver)):
@@ -110,9 +112,11 @@ class Strangers:
         # A loss, or a method of a module, carries on the graph of what it is given.
         carries = bool(modules) or "loss" in says("place", name)
         sure = carries and any(item.grad is Grad.YES for item in facts)
+        graded = sure and not state.grad_mode.surely_off
         new = TensorFacts(
-            Grad.YES if sure and not state.grad_mode.surely_off else known.grad,
+            Grad.YES if graded else known.grad,
             known.storages,
+            known.nodes | frozenset((walk.site(node),)) if graded else known.nodes,
             born=known.born,
             sources=known.sources,
             modules=modules.union(*(item.modules for item in facts)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torchlint.constructs import dotted
 from torchlint.flow.domain import Grad
 from torchlint.flow.events import Origin
-from torchlint.flow.state import ModuleFacts, State
+from torchlint.flow.state import ModuleFacts, State, TensorFacts
 from torchlint.flow.summary import (
     ContainerShape,
     InstanceShape,
@@ -55,6 +55,7 @@ def summary_of(definition: Definition, walk: Walk) -> Summary:
         frozenset(records.backwards),
         frozenset(records.logs),
         frozenset(records.keeps),
+        frozenset(records.accumulates),
         records.updates,
         records.leaves,
         _modes(records.yielded) if records.yielded is not None and _is_context(definition) else None,
@@ -147,7 +148,7 @@ def _shape(thing: Thing, end: State, walk: Walk, *, depth: int) -> Shape:
             facts = end.tensor(thing)
             sources = frozenset(source for item in facts.sources if (source := path_of(item)) is not None)
             modules = frozenset(source for item in facts.modules if (source := path_of(item)) is not None)
-            return TensorShape(facts.grad, sources, modules, facts.inference)
+            return TensorShape(facts.grad, sources, modules, facts.inference, _is_freed(facts, end, walk))
         case Scalar():
             return PlainShape(thing.kind)
         case Instance(cls=str() as cls):
@@ -158,5 +159,15 @@ def _shape(thing: Thing, end: State, walk: Walk, *, depth: int) -> Shape:
             )
             return ContainerShape(thing.kind, tuple(sorted(slots)))
         case Opaque() if thing.key in walk.evidence.graphs:
-            return TensorShape(Grad.YES, frozenset(), frozenset())
+            return TensorShape(
+                Grad.YES, frozenset(), frozenset(), freed=_is_freed(end.tensor(thing), end, walk)
+            )
     return UnknownShape()
+
+
+def _is_freed(facts: TensorFacts, end: State, walk: Walk) -> bool | None:
+    """Whether backward has run from a tensor; None where it has on some paths only."""
+    nodes = [end.graph.nodes.get(site) for site in facts.nodes]
+    if nodes and all(node is not None and node.freed for node in nodes):
+        return True
+    return None if facts.nodes & walk.records.freed else False

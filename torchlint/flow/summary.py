@@ -43,13 +43,15 @@ class ModuleShape:
 class TensorShape:
     """It returns a tensor; where `grad` is unknown, the tensors at `sources` decide.
 
-    `inference` where it made an inference tensor, in a region of its own or in whatever its callers are.
+    `inference` where it made an inference tensor, in a region of its own or in whatever its callers are;
+    `freed` where backward has run from it, None where it may have.
     """
 
     grad: Grad
     sources: frozenset[Path]
     modules: frozenset[Path]
     inference: frozenset[Origin] = frozenset()
+    freed: bool | None = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Summary:
     backwards: frozenset[Path] = frozenset()
     logs: frozenset[Path] = frozenset()
     keeps: frozenset[Path] = frozenset()
+    accumulates: frozenset[tuple[Path, Path]] = frozenset()  # what is added to what holds it from then on
     updates: bool = False  # tensors that live on are written
     leaves: bool = False  # what is made outlives the call elsewhere than in its result
     yielded: tuple[tuple[Path, ModuleFacts], ...] | None = None  # modes at the yield of a context manager
@@ -126,6 +129,7 @@ def abroad(summary: Summary) -> Summary:
         backwards=_travelling(summary.backwards),
         logs=_travelling(summary.logs),
         keeps=_travelling(summary.keeps),
+        accumulates=frozenset(pair for pair in summary.accumulates if all(map(_travels, pair))),
         yielded=None
         if summary.yielded is None
         else tuple(item for item in summary.yielded if _travels(item[0])),

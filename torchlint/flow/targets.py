@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.arguments import Arguments
+from torchlint.flow.conversions import Conversions
+from torchlint.flow.keeping import Target, adds, only
 from torchlint.flow.operators import augmented_operator
-from torchlint.flow.things import Container, Opaque, Plain, Scalar, Tensor, Thing, Value
+from torchlint.flow.things import NOTHING, Container, Opaque, Plain, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import reads_of, sorted_things, tensors
 from torchlint.tables import augmented, binary, op
 
@@ -27,6 +29,7 @@ class Targets:
         self._autograd = autograd
         self._places = places
         self._values = values
+        self._conversions = Conversions(walk, places)
 
     def assign(self, target: cst.BaseExpression, value: Value, source: cst.BaseExpression | None) -> None:
         """Bind a name, attribute, element, or each of several targets."""
@@ -35,16 +38,25 @@ class Targets:
             return
         match target:
             case cst.Name():
+                summed = (
+                    self._target(target, NOTHING) if source is not None and adds(target, source) else None
+                )
                 self._places.bind(target.value, value, target)
                 if source is not None and _adds_to(target.value, source):
                     self._places.log(value, source)
+                if summed is not None and source is not None:
+                    self._added(summed, value, source, source, value)
             case cst.Attribute():
-                self._places.store_attribute(
-                    self._values.evaluate(target.value), target.attr.value, value, target
+                held = self._values.evaluate(target.value)
+                summed = (
+                    self._target(target, NOTHING) if source is not None and adds(target, source) else None
                 )
+                self._places.store_attribute(held, target.attr.value, value, target)
                 self._places.log(value, target)
+                if summed is not None and source is not None:
+                    self._added(summed, value, source, source, value)
             case cst.Subscript():
-                self._store_element(target, value)
+                self._store_element(target, value, source)
             case cst.Tuple() | cst.List():
                 self._unpack(target, value, source)
             case cst.StarredElement():
@@ -65,7 +77,10 @@ class Targets:
         self._places.log(value, node)
         listed = [thing for thing in target if isinstance(thing, Container)]
         for thing in listed:
-            self._places.put(thing, "[*]", self._values.element(value, node.value))
+            item = self._values.element(value, node.value)
+            item = self._places.keeping.element(thing, item, node, only(node.value), node.target)
+            self._places.put(thing, "[*]", item)
+        summed = self._target(node.target, target)
         written = frozenset(tensors(target))
         self._autograd.writing.write_array(target, node, walk.text(node.target))
         result: Value = frozenset(listed)
@@ -88,6 +103,8 @@ class Targets:
             else:
                 result |= walk.things.scalar(Plain.NUMBER, reads=numbers)
         stored = walk.widen((result,), node)
+        if isinstance(node.operator, cst.AddAssign | cst.SubtractAssign):
+            self._added(summed, stored, node, node.value, value)
         if isinstance(node.target, cst.Subscript):
             self._store_element(node.target, stored, augmented_already=True)
         elif isinstance(node.target, cst.Attribute):
@@ -95,6 +112,30 @@ class Targets:
             self._places.store_attribute(base, node.target.attr.value, stored, node.target)
         else:
             self.assign(node.target, stored, None)
+
+    def _sum(self, target: cst.BaseExpression, source: cst.BaseExpression | None) -> Target | None:
+        """The target, where an assignment adds to it."""
+        return self._target(target, NOTHING) if source is not None and adds(target, source) else None
+
+    def _target(self, node: cst.BaseExpression, before: Value) -> Target:
+        """A place that is about to be added to."""
+        holders, slot = NOTHING, ""
+        if isinstance(node, cst.Attribute):
+            holders, slot = self._values.evaluate(node.value), f".{node.attr.value}"
+        elif isinstance(node, cst.Subscript):
+            holders, slot = self._values.evaluate(node.value), self._values.subscripts.index(node)[0]
+        return self._places.keeping.target(node, before, holders, slot)
+
+    def _added(
+        self,
+        target: Target,
+        stored: Value,
+        node: cst.CSTNode,
+        source: cst.BaseExpression,
+        given: Value,
+    ) -> None:
+        if self._walk.state is not None:
+            self._places.keeping.added(target, stored, node, source, given)
 
     def bind_import(self, node: cst.Import | cst.ImportFrom) -> None:
         """An import binds names, at any depth."""
@@ -116,7 +157,14 @@ class Targets:
                 head = full.partition(".")[0]
                 self._places.bind_dotted(head, head)
 
-    def _store_element(self, target: cst.Subscript, value: Value, *, augmented_already: bool = False) -> None:
+    def _store_element(
+        self,
+        target: cst.Subscript,
+        value: Value,
+        source: cst.BaseExpression | None = None,
+        *,
+        augmented_already: bool = False,
+    ) -> None:
         walk = self._walk
         base = self._values.evaluate(target.value)
         slot, index = self._values.subscripts.index(target)
@@ -129,7 +177,12 @@ class Targets:
         )
         for thing in base:
             if isinstance(thing, Container):
-                self._places.put(thing, slot, value)
+                counted = slot == "[*]" and source is not None and self._counts(target)
+                item = value
+                if counted and source is not None:
+                    item = self._places.keeping.element(thing, value, target, source, target.value)
+                self._places.put(thing, slot, item)
+        self._conversions.item(base, value, target, source)
         self._autograd.writing.write_array(base, target, walk.text(target))
         if augmented_already:  # what was written is stored once more, through a view that is made anew
             self._autograd.writing.use(list(written), walk.site(target))
@@ -142,6 +195,14 @@ class Targets:
         assert setitem is not None
         arguments = Arguments.of(written, index, value)
         self._autograd.apply(setitem, arguments, target, method=True, place=walk.text(target))
+
+    def _counts(self, target: cst.Subscript) -> bool:
+        """Whether an index is a number under a name, as a counter of steps is."""
+        element = target.slice[0].slice
+        if not isinstance(element, cst.Index) or not isinstance(element.value, cst.Name):
+            return False
+        index = self._values.evaluate(element.value)
+        return all(isinstance(thing, Scalar) and thing.kind is Plain.NUMBER for thing in index)
 
     def _unpack(self, target: cst.Tuple | cst.List, value: Value, source: cst.BaseExpression | None) -> None:
         passed = False  # a starred target took an unknown number of elements

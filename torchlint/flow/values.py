@@ -10,6 +10,7 @@ import libcst as cst
 from torchlint.constructs import literal
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.conditions import Conditions, constant_truth
+from torchlint.flow.conversions import Conversions
 from torchlint.flow.displays import Displays
 from torchlint.flow.events import Escaped
 from torchlint.flow.expressions import Entered
@@ -53,6 +54,7 @@ class Values:
         self.targets = Targets(walk, autograd, places, self)
         self.subscripts = Subscripts(walk, autograd, places, self)
         self.displays = Displays(walk, self)
+        self._conversions = Conversions(walk, places)
         self._conditions = Conditions(walk, places, self)
         self._rounds = Rounds(walk, places)
         self._table: dict[type[cst.CSTNode], Callable[..., Value]] = {
@@ -228,6 +230,8 @@ class Values:
     def _binary(self, node: cst.BinaryOperation) -> Value:
         left, right = self.evaluate(node.left), self.evaluate(node.right)
         operator = OPERATORS.get(type(node.operator), "+")
+        if operator == "%" and self._walk.state is not None:
+            self._conversions.percent(left, right, node)
         return self._operate(operator, left, right, node)
 
     def _operate(self, operator: str, left: Value, right: Value, node: cst.CSTNode) -> Value:
@@ -288,9 +292,9 @@ class Values:
         if assumed is not None and walk.calls:
             return self.evaluate(node.body if assumed else node.orelse)
         before = walk.state
-        yes = self.evaluate(node.body)
+        yes = self._conditions.but_tensors(node.test, node.body, self.evaluate(node.body), holds=True)
         after, walk.state = walk.state, before
-        no = self.evaluate(node.orelse)
+        no = self._conditions.but_tensors(node.test, node.orelse, self.evaluate(node.orelse), holds=False)
         if assumed is not None:
             walk.state = after if assumed else walk.state
             return yes if assumed else no

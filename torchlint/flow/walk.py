@@ -19,7 +19,7 @@ from torchlint.flow.events import (
     Region,
     Site,
 )
-from torchlint.flow.records import Call, Evidence, Followed, Records
+from torchlint.flow.records import Call, Evidence, Followed, Loop, Records
 from torchlint.flow.state import State, TensorFacts
 from torchlint.flow.summary import Path
 from torchlint.flow.things import NOTHING, WIDEST, Module, Opaque, Scalar, Tensor, Thing, Things, Value
@@ -52,6 +52,8 @@ class Walk:
         self.state: State | None = State.empty(grad_mode)
         self.rehearsing = 0 if listener else 1
         self.joining = 0  # loops around that are walked with joined rounds
+        self.guessed: set[Site] = set()  # operations of which nobody knows whether they carry a graph
+        self.loops: list[Loop] = []  # these loops, the innermost last
         self.round_depth = 0  # loops around that are played round by round
         # Of loops that are played round by round: only writes are told, or all but writes.
         self.hears_writes: bool | None = None
@@ -125,7 +127,9 @@ class Walk:
     def joined(self) -> Iterator[None]:
         """The rounds of a loop are walked as one while this lasts."""
         self.joining += 1
+        self.loops.append(Loop(self.now(), self.now(), self.turn, len(self.calls)))
         yield
+        self.loops.pop()
         self.joining -= 1
 
     def now(self) -> State:
@@ -222,7 +226,9 @@ class Walk:
             elif self.now().grad_mode.surely_off:
                 grad = Grad.NO
             sources = frozenset((thing,)) if grad is Grad.UNKNOWN else frozenset()
-            facts = TensorFacts(grad, frozenset((thing,)), born=self.now().born, sources=sources)
+            nodes = frozenset((self.site(node),)) if grad is Grad.YES else frozenset()
+            facts = TensorFacts(grad, frozenset((thing,)), nodes, born=self.now().born, sources=sources)
+            self.made[thing] = self.turn
             self.state = self.now().with_tensor(thing, facts)
         return frozenset((thing,))
 

@@ -237,8 +237,10 @@ class Writing:
         for thing in tensors(target):
             state = walk.now()
             facts = state.own(thing)
-            modules = facts.modules.union(*(state.tensor(other).modules for other in operands))
-            walk.state = state.with_tensor(thing, replace(facts, modules=modules))
+            taken = [state.tensor(other) for other in operands]
+            modules = facts.modules.union(*(other.modules for other in taken))
+            forwards = facts.forwards.union(*(other.forwards for other in taken))
+            walk.state = state.with_tensor(thing, replace(facts, modules=modules, forwards=forwards))
         return target
 
     def overwrite(

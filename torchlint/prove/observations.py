@@ -18,7 +18,7 @@ class Kind(Enum):
     GRAD_READ = "grad-read"
     """`.item()` of a tensor that requires grad."""
     GRAD_CONVERSION = "grad-conversion"
-    """Another conversion to a Python number of a tensor that requires grad: `float()`, `.tolist()` …"""
+    """Another conversion of a tensor that requires grad, which torch warns about or refuses: `float()` …"""
     STALE_SAVE = "stale-save"
     """Backward met a saved tensor that had been written in place."""
     UNREACHED_SAVE = "unreached-save"
@@ -48,6 +48,8 @@ CLAIMED: dict[str, Kind] = {
     "TL102": Kind.EVAL_LEFT,
     "TL103": Kind.GRAPH_UNUSED,
     "TL201": Kind.GRAD_READ,
+    "TL202": Kind.GRAPH_KEPT,
+    "TL203": Kind.GRAD_CONVERSION,
     "TL301": Kind.STALE_SAVE,
     "TL302": Kind.LEAF_WRITTEN,
     "TL303": Kind.VIEW_WRITTEN,

@@ -66,6 +66,7 @@ def watching(
     forwards = Forwards(program)
     switches = IdleSwitches(program)
     evaluations = Evaluations(program)
+    graphs = GraphsKept(program)
     saved = SavedTensors(program, carry_on=carry_on, repair=repair)
     inference = InferenceTensors(program)
     observers: list[Observer] = [
@@ -73,7 +74,7 @@ def watching(
         evaluations,
         Reads(program),
         saved,
-        GraphsKept(program),
+        graphs,
         inference,
         GradMode(program),
         Refusals(program),
@@ -90,7 +91,7 @@ def watching(
         if saves:
             watch.enter_context(saved.hooks(called))
         if lines:
-            watch.enter_context(_traced(program, seen.lines, saved.line_ran, switches.raised))
+            watch.enter_context(_traced(program, seen.lines, saved.line_ran, switches.raised, graphs.moved))
         watch.enter_context(_warnings_in_place(program))
         watch.enter_context(called)
         try:
@@ -135,8 +136,12 @@ def _traced(
     lines: set[tuple[str, int]],
     ran: Callable[[Site], None],
     raised: Callable[[Site, BaseException], None],
+    moved: Callable[[FrameType, str], None],
 ) -> Iterator[None]:
-    """Note the lines that run, say of each when the next one begins that it `ran`, and what was `raised`."""
+    """Note the lines that run, and tell of each when the next begins that it `ran`.
+
+    Also tell what was `raised`, and where frames `moved`.
+    """
     running: Site | None = None
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
@@ -145,6 +150,8 @@ def _traced(
             return None
         if event in ("line", "return") and running is not None:
             ran(running)
+        if event in ("line", "return"):
+            moved(frame, event)
         if event == "exception" and arg[2] is not None and arg[2].tb_next is None:  # raised in this frame
             raised(Site(frame.f_code.co_filename, frame.f_lineno, frame.f_lineno), arg[1])
         if event == "line":

@@ -7,6 +7,8 @@ from torchlint.rules.tl101_missing_eval import MissingEval
 from torchlint.rules.tl102_eval_not_restored import EvalNotRestored
 from torchlint.rules.tl103_graph_in_evaluation import GraphInEvaluation
 from torchlint.rules.tl201_item_without_detach import ItemWithoutDetach
+from torchlint.rules.tl202_graph_kept import GraphKept
+from torchlint.rules.tl203_scalar_conversion_of_graph import ScalarConversionOfGraph
 from torchlint.rules.tl301_inplace_on_saved import InplaceOnSaved
 from torchlint.rules.tl302_inplace_on_leaf import InplaceOnLeaf
 from torchlint.rules.tl303_inplace_on_multi_view import InplaceOnMultiView
@@ -21,6 +23,8 @@ RULES: tuple[type[Rule], ...] = (
     EvalNotRestored,
     GraphInEvaluation,
     ItemWithoutDetach,
+    GraphKept,
+    ScalarConversionOfGraph,
     InplaceOnSaved,
     InplaceOnLeaf,
     InplaceOnMultiView,

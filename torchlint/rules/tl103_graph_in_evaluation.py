@@ -36,7 +36,8 @@ class GraphInEvaluation(Rule):
 
     def visit_GraphLeft(self, event: GraphLeft) -> None:
         """Remember whose graphs somebody else may use."""
-        self._needed |= event.forwards
+        if not event.lent:
+            self._needed |= event.forwards
 
     def leave_Unit(self, event: LeaveUnit) -> None:
         """Report the first forward of the unit."""

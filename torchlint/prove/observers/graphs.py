@@ -6,9 +6,10 @@ is gone, which nothing else does.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from types import FrameType
 from typing import cast
 from weakref import WeakSet
 
@@ -18,6 +19,10 @@ from torchlint.prove.observations import Kind, Observation, Remark, Site
 from torchlint.prove.observers.calls import Call, Observer, tensors_in
 from torchlint.prove.observers.frames import Program
 
+_MOST_LOOKS = 2_000
+"""Behind so many lines it is looked what containers have got; in long runs that would take the time."""
+_DEEPEST = 4
+"""How deep containers in containers are looked into."""
 _STEPS = 3
 """So many steps with nodes alive at once count as kept: two are a state carried over, or a comparison."""
 
@@ -28,6 +33,8 @@ _BACKWARD = {"backward", "grad"}
 @dataclass(eq=False)
 class _Token:
     step: int
+    run: int
+    """How often its line had begun; its own number where lines are not followed."""
 
 
 @dataclass(slots=True)
@@ -41,6 +48,27 @@ class _Line:
     unused: int = 0
     """The most nodes of one step alive at once that no backward has come to."""
     holder: str | None = None
+    is_sum: bool = False
+    """Whether what is made here hangs on what was made here before."""
+
+    @property
+    def grows(self) -> bool:
+        return self.steps >= _STEPS or self.unused >= _STEPS
+
+
+@dataclass(slots=True)
+class _Held:
+    """A container that holds tensors with graphs."""
+
+    count: int = 0
+    steps: int = 0
+    unused: int = 0
+    keepers: dict[tuple[Site, tuple[Site, ...]], int] = field(default_factory=dict)
+    """Where it got more of them, called from where, and how often."""
+
+    @property
+    def grows(self) -> bool:
+        return self.steps >= _STEPS or self.unused >= _STEPS
 
 
 class GraphsKept(Observer):
@@ -50,12 +78,18 @@ class GraphsKept(Observer):
         super().__init__(program)
         self._lines: defaultdict[tuple[Site, str], _Line] = defaultdict(lambda: _Line(WeakSet()))
         self._step = 0
+        self._held: dict[int, _Held] = {}
+        self._running: dict[FrameType, Site] = {}
+        self._runs: dict[tuple[str, int], int] = {}
+        self._looks = 0
 
     def before(self, call: Call) -> None:
         if call.name in _BACKWARD:
             for line in self._lines.values():
                 if line.alive:  # an unrolled loop: backward is what its graph was kept for
                     line.unused = 0
+            for held in self._held.values():
+                held.unused = 0
 
     def after(self, call: Call) -> None:
         if call.name in _BACKWARD:
@@ -67,14 +101,47 @@ class GraphsKept(Observer):
                 continue
             line = self._lines[call.site, call.name]
             line.executions += 1
-            token = notes["torchlint"] = _Token(self._step)
+            run = self._runs.get((call.site.file, call.site.line), 0) or -line.executions
+            token = notes["torchlint"] = _Token(self._step, run)
             line.alive.add(token)
             # Counting goes through all that is alive: at each power of two it costs little in long runs.
             if line.executions <= 8 or line.executions & (line.executions - 1) == 0:
                 self._count(line)
+                line.is_sum = line.is_sum or (line.grows and _reaches(tensor, line.alive))
+
+    def moved(self, frame: FrameType, event: str) -> None:
+        """The program comes to a line of a frame, or out of it: what the line before has put where."""
+        ran = self._running.pop(frame, None)
+        if event == "line":
+            self._running[frame] = Site(frame.f_code.co_filename, frame.f_lineno, frame.f_lineno)
+            begun = frame.f_code.co_filename, frame.f_lineno
+            self._runs[begun] = self._runs.get(begun, 0) + 1
+        if ran is None or not self._lines or self._looks > _MOST_LOOKS:
+            return
+        self._looks += 1
+        for container, steps in _containers(frame):
+            held = self._held.setdefault(id(container), _Held())
+            if len(steps) > held.count:
+                key = ran, self.program.callers()
+                held.keepers[key] = held.keepers.get(key, 0) + 1
+            held.count = len(steps)
+            held.steps = max(held.steps, len(set(steps)))
+            held.unused = max(held.unused, steps.count(self._step))
 
     def observations(self) -> Iterable[Observation]:
+        """Where what is kept is put, or added to a sum; where that was not seen, where it is made."""
+        kept = False
+        for held in self._held.values():
+            for (site, callers), times in held.keepers.items() if held.grows else ():
+                if times == 1:
+                    continue  # a list of all of them, made at once
+                kept = True
+                text = f"a container grows here by tensors with their graphs: {held.count} at once"
+                yield Observation(Kind.GRAPH_KEPT, site, text, (), times, callers)
+        kept = kept or any(line.is_sum and line.grows for line in self._lines.values())
         for (site, _), line in self._lines.items():
+            if not line.is_sum and (kept or (self._looks and line.steps < _STEPS + 2)):
+                continue  # nothing was seen to grow: a few places hold one each
             if line.steps >= _STEPS:
                 text = f"the graph made here stays alive: {line.steps} steps at once"
             elif line.unused >= _STEPS:
@@ -83,8 +150,8 @@ class GraphsKept(Observer):
                 )
             else:
                 continue
-            held = (Remark(site, f"held by '{line.holder}'"),) if line.holder else ()
-            yield Observation(Kind.GRAPH_KEPT, site, text, held, line.executions)
+            remarks = (Remark(site, f"held by '{line.holder}'"),) if line.holder else ()
+            yield Observation(Kind.GRAPH_KEPT, site, text, remarks, line.executions)
 
     def _count(self, line: _Line) -> None:
         steps = [token.step for token in line.alive]
@@ -109,19 +176,49 @@ class GraphsKept(Observer):
         return None
 
 
+def _containers(frame: FrameType) -> Iterator[tuple[object, list[int]]]:
+    """The lists, deques, sets and dicts within reach of a frame, with the steps of the graphs in each."""
+    seen: set[int] = set()
+    waiting = [({**frame.f_globals, **frame.f_locals}, 0)]
+    first = True
+    while waiting:
+        holder, depth = waiting.pop()
+        inner = list(holder.values()) if isinstance(holder, dict) else list(cast("Iterable[object]", holder))
+        if not first:
+            own = [part for part in inner if isinstance(part, (torch.Tensor, tuple))]
+            tokens = [_token(one) for part in own for one in tensors_in(part)]
+            steps = [token.step for token in tokens if token is not None]
+            if steps:
+                yield holder, steps
+        first = False
+        for one in inner if depth < _DEEPEST else ():
+            if not isinstance(one, (list, tuple, set, deque, dict)):
+                one = getattr(one, "__dict__", None) if type(one).__module__ == "__main__" else None
+            if one is not None and id(one) not in seen:
+                seen.add(id(one))
+                waiting.append((cast("dict[str, object]", one), depth + 1))
+
+
+def _token(tensor: torch.Tensor) -> _Token | None:
+    node = _node(tensor)
+    return cast("_Token | None", _notes(node).get("torchlint")) if node is not None else None
+
+
 def _reaches(tensor: torch.Tensor, tokens: WeakSet[_Token]) -> bool:
     """Whether the graph of a tensor holds several of these nodes."""
     seen: set[object] = set()
-    found = 0
+    found: set[int] = set()
     nodes = [_node(tensor)]
     while nodes and len(seen) < 10_000:
         node = nodes.pop()
         if node is None or node in seen:
             continue
         seen.add(node)
-        found += _notes(node).get("torchlint") in tokens
+        token = cast("_Token | None", _notes(node).get("torchlint"))
+        if token in tokens and token is not None:
+            found.add(token.run)
         nodes.extend(following for following, _ in node.next_functions)
-    return found >= _STEPS
+    return len(found) >= _STEPS
 
 
 def _node(tensor: torch.Tensor) -> torch.autograd.graph.Node | None:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import torch
+
 from torchlint.prove.observations import Kind, Observation, Site
 from torchlint.prove.observers.calls import Call, Observer
 from torchlint.prove.observers.frames import Program
 
-_CONVERSIONS = {"__float__", "__int__", "__index__", "__complex__", "__format__", "tolist"}
+_CONVERSIONS = {
+    "__float__": "float() converts",
+    "__complex__": "complex() converts",
+    "__array__": "numpy converts",
+}
+"""What torch warns about, or refuses, with gradients on; `int()`, `format()` and `tolist()` it lets pass."""
 
 
 @dataclass(slots=True)
@@ -30,8 +37,8 @@ class Reads(Observer):
             return
         if call.name == "item":
             self._note(Kind.GRAD_READ, call.site, ".item() reads a tensor that requires grad")
-        elif call.name in _CONVERSIONS:
-            text = f"{call.name.strip('_')} converts a tensor that requires grad"
+        elif call.name in _CONVERSIONS and torch.is_grad_enabled():
+            text = f"{_CONVERSIONS[call.name]} a tensor that requires grad"
             self._note(Kind.GRAD_CONVERSION, call.site, text)
 
     def observations(self) -> Iterable[Observation]:

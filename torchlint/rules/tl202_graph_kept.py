@@ -1,0 +1,81 @@
+"""A tensor is kept with its graph from step to step, and nobody runs backward from it."""
+
+from __future__ import annotations
+
+from torchlint.flow.domain import Grad
+from torchlint.flow.events import Backward, Freed, GraphLeft, Kept, LeaveUnit, Site
+from torchlint.rules.base import Change, Cure, Group, Rule
+
+
+class GraphKept(Rule):
+    """Hears what is kept, what backward comes to, and which graphs somebody else may need."""
+
+    code = "TL202"
+    name = "graph-kept"
+    group = Group.PERFORMANCE
+    triggers = (
+        r"[-+]=",
+        r"\.(append|appendleft|extend|insert|update|add)\(",
+        r"(?P<sum>\b\w+)\s*=(?!=)[^\n]*[^\w\n](?P=sum)\b",  # `total = total + loss`
+    )
+    requires = (r"backward|\bnn\b|\.eval\(|loss|model",)
+    message = "'{op}' is kept in '{place}' with its graph, so {what} of each step {verb} in memory"
+    help = "keep '.detach()' of it, or '.item()' where it is one number"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: list[Kept] = []
+        self._freed: list[Freed] = []
+        self._needed: set[Site] = set()
+        self._asks = False
+
+    def visit_Kept(self, event: Kept) -> None:
+        """Keep it until all is known of who runs backward."""
+        self._kept.append(event)
+
+    def visit_Freed(self, event: Freed) -> None:
+        """Remember what backward has come to."""
+        self._freed.append(event)
+
+    def visit_Backward(self, event: Backward) -> None:
+        """Remember whose graphs are used; a backward of unknown origin may use any."""
+        self._needed |= event.forwards
+        self._asks |= not event.forwards
+
+    def visit_GraphLeft(self, event: GraphLeft) -> None:
+        """Remember whose graphs somebody else may use."""
+        self._needed |= event.forwards
+
+    def leave_Unit(self, event: LeaveUnit) -> None:
+        """Report what is kept for nothing."""
+        reached = frozenset[Site]().union(*(freed.nodes for freed in self._freed))
+        for kept in self._kept:
+            if kept.own & reached or not kept.first:
+                continue  # backward comes to it by way of what keeps it, or nobody knows what made it
+            freed = [one for one in self._freed if kept.first <= one.nodes and not one.retained]
+            if freed:
+                if kept.outlives or any(kept.loops & one.loops for one in freed):
+                    self._report(kept, freed[0].site)
+            elif kept.graded and kept.loops and not kept.first & reached and self._is_unused(kept):
+                self._report(kept, None)
+
+    def _is_unused(self, kept: Kept) -> bool:
+        used = {site.node for site in self._needed}
+        forwards = {site.node for site in kept.forwards}
+        return bool(forwards) and not self._asks and not forwards & used
+
+    def _report(self, kept: Kept, freed: Site | None) -> None:
+        notes = []
+        if kept.call is not None:
+            notes.append(("it comes with its graph from here", kept.call))
+        if freed is not None:
+            notes.append(("backward frees what it saved, not the nodes", freed))
+        self.report(
+            kept.site,
+            notes=tuple(notes),
+            cure=Cure("detach it", (Change(*kept.cut),), safe=True) if kept.cut is not None else None,
+            op=kept.tensor,
+            place=kept.place,
+            what="graph nodes" if freed is not None else "all activations",
+            verb="stay" if kept.grad is Grad.YES else "may stay",
+        )

@@ -1,0 +1,36 @@
+"""A tensor that requires grad is converted by what is no method of it, which torch warns about or refuses."""
+
+from __future__ import annotations
+
+from torchlint.flow.events import Converted
+from torchlint.rules.base import Change, Cure, Group, Rule
+
+
+class ScalarConversionOfGraph(Rule):
+    """Hears of conversions; each is one finding."""
+
+    code = "TL203"
+    name = "scalar-conversion-of-graph"
+    group = Group.LOGGING
+    triggers = (
+        r"\bfloat\(",
+        r"\bcomplex\(",
+        r"\bmath\.",
+        r"\bnumpy\b",
+        r"\bnp\.",
+        r"[\"']\s*%",
+        r"\]\s*=[^=]",
+    )
+    message = "'{place}' converts a tensor that {verb} grad, which torch {what}"
+
+    def visit_Converted(self, event: Converted) -> None:
+        """Report it."""
+        notes = (("it comes with its graph from here", event.call),) if event.call is not None else ()
+        self.report(
+            event.site,
+            notes=notes,
+            cure=Cure("detach it", (Change(*event.cut),), safe=True) if event.cut is not None else None,
+            place=event.place,
+            verb="requires" if event.certain else "may require",
+            what="refuses" if event.refused else "warns about",
+        )
