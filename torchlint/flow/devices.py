@@ -69,9 +69,7 @@ class Devices:
         """A tensor is computed of others, or of a module's parameters and others."""
         self._known[tensor] = self._joint(operands)
 
-    def called(
-        self, target: Value, name: str, arguments: Arguments, node: cst.Call, value: Value
-    ) -> None:
+    def called(self, target: Value, name: str, arguments: Arguments, node: cst.Call, value: Value) -> None:
         """A call has given a value; `target` is what was called, or whose method `name` was."""
         moved = self._moved(target, name, arguments, node)
         if moved is not None:

@@ -1,4 +1,4 @@
-"""Reads that wait for a device, told at the end of a unit: those that each iteration of a training loop makes."""
+"""Reads that wait for a device, told at the end of a unit: those of each iteration of a training loop."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from torchlint.flow.loops import (
     Loop,
     branches_above,
     head,
+    is_for_logs,
     is_needed,
     logging_interval,
     loops_around,
     statement_around,
 )
-from torchlint.flow.things import Dotted, Module, Opaque, Optimizer, Tensor, Thing, Value
+from torchlint.flow.things import Dotted, Opaque, Optimizer, Tensor, Thing, Value
 from torchlint.tables import op
 from torchlint.tables.effects import effect, says
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from torchlint.flow.arguments import Arguments
     from torchlint.flow.walk import Walk
+    from torchlint.units import Unit
 
 _READING = frozenset({"item", "tolist", "cpu", "numpy"})
 
@@ -51,7 +53,7 @@ class Waiting:
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
         self.devices = Devices(walk)
-        self._reads: dict[cst.CSTNode, _Read] = {}
+        self._reads: dict[cst.CSTNode, list[_Read]] = {}  # by statement
         self._trained: dict[Loop, list[tuple[Site, frozenset[Branch]]]] = {}
 
     def called(self, target: Value, name: str, arguments: Arguments, node: cst.Call, value: Value) -> None:
@@ -72,7 +74,7 @@ class Waiting:
         self.devices.called(target, name, arguments, node, value)
 
     def read(self, value: Iterable[Thing], node: cst.CSTNode, *, sure: bool = False) -> None:
-        """Something is read of tensors; where only they wait, and not numbers, they have to be `sure` ones."""
+        """Something is read of tensors; only of `sure` ones where it costs nothing of a number."""
         walk = self._walk
         if walk.state is None:
             return
@@ -92,7 +94,8 @@ class Waiting:
         certain = all(device is Device.ACCELERATOR for device in found)
         inside = walk.own(site) if site.caller is not None else None
         graded = not walk.now().grad_mode.surely_off
-        self._reads.setdefault(statement, _Read(site, site.text, certain, inside, graded))
+        read = _Read(site, site.text, certain, inside, graded)
+        self._reads.setdefault(statement, []).append(read)
 
     def hear(self, event: Event) -> None:
         """Backward trains in the loop around it."""
@@ -100,20 +103,23 @@ class Waiting:
             self._trains(event.site)
 
     def tell(self) -> None:
-        """Tell of each read that every iteration of a training loop makes, and that could be made less often."""
-        for read in self._reads.values():
-            told = read.site.told
-            if is_needed(told.unit, told.node):
-                continue
-            for depth, around in enumerate(loops_around(told.unit, told.node)):
-                steps = self._trained.get(around.loop)
-                if steps is not None and (depth == 0 or read.graded):
-                    self._tell(read, around, steps)
-                    break
+        """Tell of each read that every iteration of a training loop makes, for a log alone."""
+        for reads in self._reads.values() if self._trained else ():
+            any(map(self._tell, reads))
 
-    def _tell(self, read: _Read, around: Around, steps: list[tuple[Site, frozenset[Branch]]]) -> None:
+    def _tell(self, read: _Read) -> bool:
+        told = read.site.told
+        if is_needed(told.unit, told.node):
+            return False
+        for depth, around in enumerate(loops_around(told.unit, told.node)):
+            steps = self._trained.get(around.loop)
+            if steps is not None and (depth == 0 or read.graded):
+                return self._tell_of(read, around, steps)
+        return False
+
+    def _tell_of(self, read: _Read, around: Around, steps: list[tuple[Site, frozenset[Branch]]]) -> bool:
         if any(branch.counts for branch in around.branches):
-            return
+            return False
         for trained, branches in steps:
             if around.branches <= branches:
                 loop, interval = around.loop, logging_interval(around.loop)
@@ -128,24 +134,35 @@ class Waiting:
                         read.inside,
                     )
                 )
-                return
+                return True
+        return False
 
     def _trains(self, site: Site) -> None:
         told = site.told
-        if not self._walk.rehearsing:
+        if not self._walk.rehearsing and not self._loops_inside(site.node):
             for around in loops_around(told.unit, told.node)[:1]:
                 self._trained.setdefault(around.loop, []).append((site, around.branches))
 
     def _is_now_and_then(self, node: cst.CSTNode) -> bool:
-        """Whether a function that is called decides by itself when to read."""
+        """Whether a function that is called reads for more than a log, or not each time that it is called."""
         calls = self._walk.calls
         if not calls:
             return False
-        units = [call.unit for call in calls]
-        nodes = [*(call.node for call in calls[1:]), node]
-        return any(
-            branches_above(unit, one) or is_needed(unit, one) for unit, one in zip(units, nodes, strict=True)
-        )
+        if not any(is_for_logs(call.node) for call in calls) or self._loops_inside(node):
+            return True
+        return any(branches_above(unit, one) for unit, one in self._inside(node))
+
+    def _loops_inside(self, node: cst.CSTNode) -> bool:
+        """Whether a node is reached in a loop of a function that is called."""
+        return any(loops_around(unit, one) for unit, one in self._inside(node))
+
+    def _inside(self, node: cst.CSTNode) -> list[tuple[Unit, cst.CSTNode]]:
+        """The way to a node through the functions that are called."""
+        calls = self._walk.calls
+        return [
+            (call.unit, inner.node if inner is not None else node)
+            for call, inner in zip(calls, [*calls[1:], None], strict=False)
+        ]
 
     def _steps(self, target: Value, node: cst.Call) -> bool:
         """Whether it is the step of an optimizer; schedulers and environments step as well."""
