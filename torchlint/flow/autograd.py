@@ -214,6 +214,7 @@ class Autograd:
         if walk.made.get(tensor) == walk.turn:
             new = new.join(state.tensor(tensor))  # one expression, several things: each gives its part
         walk.made[tensor] = walk.turn
+        walk.waiting.devices.made(tensor, (*operands, *modules))
         walk.state = state.with_tensor(tensor, new)
         return frozenset((tensor,))
 

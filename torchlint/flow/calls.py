@@ -77,7 +77,7 @@ class Calls:
             arguments = self._arguments(node)
             if walk.state is None:
                 return NOTHING
-            name = node.func.attr.value
+            target, name = receiver, node.func.attr.value
             for thing in receiver:
                 found.append(self._method(thing, name, arguments, node, discarded=discarded))
         else:
@@ -85,12 +85,15 @@ class Calls:
             arguments = self._arguments(node)
             if walk.state is None:
                 return NOTHING
+            target, name = callee, ""
             modes = {walk.now().module(thing).mode if isinstance(thing, Module) else None for thing in callee}
             for thing in callee:
                 found.append(
                     self._callable(thing, arguments, node, discarded=discarded, alone=len(modes) == 1)
                 )
-        return walk.widen(found, node) or walk.unknown(node)
+        value = walk.widen(found, node) or walk.unknown(node)
+        walk.waiting.called(target, name, arguments, node, value)
+        return value
 
     def entered(self, value: Value, node: cst.BaseExpression) -> Value:
         """What a with statement binds: of an object in sight, what its `__enter__` returns."""

@@ -35,7 +35,7 @@ class Conversions:
         One that raises does so for what is held in lists, too; one that does for what is `held` hands a bare
         tensor to a method of its own.
         """
-        if how is None:
+        if how in (None, "reads"):
             return
         for argument, value in zip(node.args, arguments.positional, strict=False):
             given = value

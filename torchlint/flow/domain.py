@@ -49,6 +49,19 @@ class GradMode(Flag):
         return bool(self) and not (self & GradMode.OFF)
 
 
+class Device(Flag):
+    """Where a tensor, or what a module holds, may lie; empty where nothing in sight has put it anywhere."""
+
+    CPU = 1
+    CHOSEN = 2  # a device that somebody chooses when the program runs
+    ACCELERATOR = 4
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it may lie on a device that has to be waited for."""
+        return bool(self & (Device.CHOSEN | Device.ACCELERATOR))
+
+
 class Creation(Enum):
     """How a view was made that torch refuses to write once an operation on it is recorded."""
 

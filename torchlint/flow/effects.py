@@ -21,6 +21,7 @@ from torchlint.flow.things import (
     Opaque,
     Optimizer,
     Plain,
+    Scalar,
     Thing,
     Value,
 )
@@ -129,6 +130,9 @@ class Effects:
                 place = walk.text(node.args[0].value) if node.args else ""
                 self._autograd.writing.write_array(first, node, place)
                 return walk.things.scalar(Plain.NONE)
+            case "device":
+                named = frozenset(thing for thing in first if isinstance(thing, Scalar))
+                return named or walk.things.scalar(Plain.OTHER)
             case "array":
                 self.conversions.call(known.detail, arguments, node)
                 return self._plain(Plain.ARRAY, arguments)

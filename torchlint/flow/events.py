@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from torchlint.flow.conversion_events import Converted as Converted
 from torchlint.flow.conversion_events import Freed as Freed
 from torchlint.flow.conversion_events import Kept as Kept
+from torchlint.flow.device_events import Awaited as Awaited
 from torchlint.flow.domain import Creation, Fate, Grad, GradMode, Idle, Misuse, Mode, Sensitivity
 
 if TYPE_CHECKING:
@@ -369,6 +370,7 @@ Event = (
     | Freed
     | Kept
     | Converted
+    | Awaited
     | LeaveUnit
 )
 

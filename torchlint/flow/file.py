@@ -217,6 +217,7 @@ class FileFlow:
         walk = Walk(self, self.units.unit(qualname), self._evidence[qualname], grad_mode, listener)
         walk.followed = followed
         self._walk(walk, definition, at_entry(self, qualname, context), probe)
+        walk.waiting.tell()
         walk.tell(LeaveUnit())
 
     def follow(self, qualname: str, listener: Listener, callee: tuple[FileFlow, str], region: Region) -> bool:

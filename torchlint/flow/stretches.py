@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import libcst as cst
 
+from torchlint.flow.tree import parents as _parents
+from torchlint.flow.tree import within as _within
 from torchlint.units import Unit
 
 _SCOPES = (cst.FunctionDef, cst.Lambda, cst.ClassDef)
@@ -340,16 +341,3 @@ def _scope(unit: Unit, node: cst.CSTNode) -> cst.CSTNode | None:
         if isinstance(node, _SCOPES):
             return node
     return None
-
-
-def _within(*nodes: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    stack = list(nodes)
-    while stack:
-        node = stack.pop()
-        yield node
-        stack.extend(node.children)
-
-
-@lru_cache(maxsize=16)
-def _parents(tree: cst.Module) -> dict[cst.CSTNode, cst.CSTNode]:
-    return {child: node for node in _within(tree) for child in node.children}

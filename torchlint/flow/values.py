@@ -57,6 +57,7 @@ class Values:
         self._conversions = Conversions(walk, places)
         self._conditions = Conditions(walk, places, self)
         self._rounds = Rounds(walk, places)
+        self._last: tuple[cst.CSTNode, Value] | None = None  # what was evaluated last
         self._table: dict[type[cst.CSTNode], Callable[..., Value]] = {
             cst.Name: self._name,
             cst.Attribute: self._attribute,
@@ -96,7 +97,9 @@ class Values:
             return NOTHING
         self._walk.turn += 1
         handler = self._table.get(type(node))
-        return handler(node) if handler is not None else self._walk.unknown(node)
+        value = handler(node) if handler is not None else self._walk.unknown(node)
+        self._last = node, value
+        return value
 
     def assign(self, target: cst.BaseExpression, value: Value, source: cst.BaseExpression | None) -> None:
         """Bind a target."""
@@ -142,6 +145,8 @@ class Values:
 
     def truth(self, node: cst.BaseExpression) -> bool | None:
         """The truth of a condition, where it is known."""
+        if self._last is not None and self._last[0] is node:
+            self._walk.waiting.read(self._last[1], node, sure=True)
         return self._conditions.truth(node)
 
     def assumed(self, node: cst.BaseExpression) -> bool | None:
@@ -337,6 +342,8 @@ class Values:
             for part in node.parts
             if isinstance(part, cst.FormattedStringExpression)
         ]
+        for part in parts:
+            self._walk.waiting.read(part, node, sure=True)
         return self.text(parts)
 
     def text(self, parts: Iterable[Value]) -> Value:

@@ -23,6 +23,7 @@ from torchlint.flow.records import Call, Evidence, Followed, Loop, Records
 from torchlint.flow.state import State, TensorFacts
 from torchlint.flow.summary import Path
 from torchlint.flow.things import NOTHING, WIDEST, Module, Opaque, Scalar, Tensor, Thing, Things, Value
+from torchlint.flow.waiting import Waiting
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -69,6 +70,7 @@ class Walk:
         self.probe: Callable[[cst.CSTNode], None] | None = None  # asked after each statement that is told
         self.calls: list[Call] = []  # functions of the source that are being played where they are called
         self.label = ""
+        self.waiting = Waiting(self)
         self.followed: Followed | None = None
         self._sites: dict[object, Site] = {}
         self.reached: dict[object, Site] = {}  # eval() calls of functions that are not played
@@ -121,6 +123,7 @@ class Walk:
         if self.hears_writes is not None and self.hears_writes is not isinstance(event, OF_WRITES):
             return
         if not self.rehearsing and self._listener is not None:
+            self.waiting.hear(event)
             self._listener(event)
 
     @contextmanager

@@ -9,6 +9,7 @@ from torchlint.rules.tl103_graph_in_evaluation import GraphInEvaluation
 from torchlint.rules.tl201_item_without_detach import ItemWithoutDetach
 from torchlint.rules.tl202_graph_kept import GraphKept
 from torchlint.rules.tl203_scalar_conversion_of_graph import ScalarConversionOfGraph
+from torchlint.rules.tl204_item_in_hot_loop import ItemInHotLoop
 from torchlint.rules.tl301_inplace_on_saved import InplaceOnSaved
 from torchlint.rules.tl302_inplace_on_leaf import InplaceOnLeaf
 from torchlint.rules.tl303_inplace_on_multi_view import InplaceOnMultiView
@@ -25,6 +26,7 @@ RULES: tuple[type[Rule], ...] = (
     ItemWithoutDetach,
     GraphKept,
     ScalarConversionOfGraph,
+    ItemInHotLoop,
     InplaceOnSaved,
     InplaceOnLeaf,
     InplaceOnMultiView,
