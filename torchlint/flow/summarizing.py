@@ -151,12 +151,14 @@ def _shape(thing: Thing, end: State, walk: Walk, *, depth: int) -> Shape:
         case Scalar():
             return PlainShape(thing.kind)
         case Instance(cls=str() as cls):
-            return InstanceShape(cls)
+            return InstanceShape(cls, _slots(thing, end, walk, depth=depth) if depth < 2 else ())
         case Container() if depth < 2:
-            slots = tuple(
-                (slot, _shapes(held, end, walk, depth=depth + 1)) for slot, held in end.slots(thing).items()
-            )
-            return ContainerShape(thing.kind, tuple(sorted(slots)))
+            return ContainerShape(thing.kind, _slots(thing, end, walk, depth=depth))
         case Opaque() if thing.key in walk.evidence.graphs:
             return TensorShape(Grad.YES, frozenset(), frozenset())
     return UnknownShape()
+
+
+def _slots(thing: Thing, end: State, walk: Walk, *, depth: int) -> tuple[tuple[str, tuple[Shape, ...]], ...]:
+    held = end.slots(thing).items()
+    return tuple(sorted((slot, _shapes(value, end, walk, depth=depth + 1)) for slot, value in held))

@@ -130,6 +130,9 @@ class Targets:
         for thing in base:
             if isinstance(thing, Container):
                 self._places.put(thing, slot, value)
+            elif isinstance(thing, Tensor) and thing.several and len(target.slice) > 1:
+                # What a module gives may hold several tensors; `x[:, 0]` shows that it is one.
+                self._autograd.writing.leave(walk.now().tensor(thing), walk.site(target))
         self._autograd.writing.write_array(base, target, walk.text(target))
         if augmented_already:  # what was written is stored once more, through a view that is made anew
             self._autograd.writing.use(list(written), walk.site(target))
