@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.domain import Creation, Grad, GradMode
-from torchlint.flow.events import LEARNED, UPDATES, WRITTEN_OUTSIDE, Escaped, LeafWritten, Site, Touched, ViewWritten
+from torchlint.flow.events import (
+    LEARNED,
+    UPDATES,
+    WRITTEN_OUTSIDE,
+    Escaped,
+    LeafWritten,
+    Site,
+    Touched,
+    ViewWritten,
+)
 from torchlint.flow.graph import NO_WRITES, Sites, Write
 from torchlint.flow.instead import instead
 from torchlint.flow.memory import leaves_spread, overlap, part
