@@ -201,7 +201,7 @@ class Places:
         return frozenset((self.members.child(thing, slot),))
 
     def _of_object(self, thing: Instance, slot: str) -> Value:
-        """What an object made here gives where nobody stored it: it may be made of all that the object holds."""
+        """What an object made here gives where nobody stored it: it may be made of all that it holds."""
         walk = self._walk
         slots = walk.now().slots(thing).items()
         elements = NOTHING.union(*(value for name, value in slots if name[0] == "["))
