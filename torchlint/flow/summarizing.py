@@ -151,7 +151,10 @@ def _shape(thing: Thing, end: State, walk: Walk, *, depth: int) -> Shape:
         case Scalar():
             return PlainShape(thing.kind)
         case Instance(cls=str() as cls):
-            return InstanceShape(cls, _slots(thing, end, walk, depth=depth) if depth < 2 else ())
+            held = _slots(thing, end, walk, depth=depth) if depth < 2 else ()
+            # The modes of what it holds its class settles with all its methods, not one function alone.
+            plain = (slot for slot in held if not any(isinstance(one, ModuleShape) for one in slot[1]))
+            return InstanceShape(cls, tuple(plain))
         case Container() if depth < 2:
             return ContainerShape(thing.kind, _slots(thing, end, walk, depth=depth))
         case Opaque() if thing.key in walk.evidence.graphs:
