@@ -116,6 +116,15 @@ class ClassOutline:
         """Every node of the class."""
         return tuple(ast.walk(self.node))
 
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """What its body annotates: the fields of a dataclass or named tuple, in their order."""
+        return tuple(
+            node.target.id
+            for node in self.node.body
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+        )
+
     def attributes(self) -> dict[str, list[object]]:
         """For each `self.x = …` in any method, the constructs and literals assigned."""
         found: dict[str, list[object]] = {}

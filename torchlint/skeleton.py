@@ -109,10 +109,9 @@ def _collect(body: list[ast.stmt], skeleton: Skeleton) -> None:
                 ast.unparse(value) == "sys.modules[__name__]"
             ):
                 skeleton.itself.add(name)
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=maker)) if (
-                dotted(maker) or ""
-            ).rpartition(".")[2] in ("namedtuple", "NamedTuple"):
-                record = ast.ClassDef(name=name, bases=[], keywords=[], body=[], decorator_list=[])
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as made) if names := _fields(made):
+                fields: list[ast.stmt] = [_field(one) for one in names]
+                record = ast.ClassDef(name=name, bases=[], keywords=[], body=fields, decorator_list=[])
                 skeleton.classes[name] = ClassOutline(name, (), {}, ast.copy_location(record, node))
             case _:
                 for name in ("body", "orelse", "finalbody"):
@@ -163,6 +162,23 @@ def _collect_class(node: ast.ClassDef, skeleton: Skeleton) -> None:
     heads = [base.value if isinstance(base, ast.Subscript) else base for base in node.bases]  # Base[T]
     bases = tuple(name for base in heads if (name := dotted(base)) is not None)
     skeleton.classes[node.name] = ClassOutline(node.name, bases, methods, node)
+
+
+def _fields(made: ast.Call) -> list[str]:
+    """The fields that a call of namedtuple or NamedTuple spells out."""
+    if (dotted(made.func) or "").rpartition(".")[2] not in ("namedtuple", "NamedTuple"):
+        return []
+    match made.args[1:2]:
+        case [ast.Constant(value=str() as names)]:
+            return names.replace(",", " ").split()
+        case [ast.List(elts=items) | ast.Tuple(elts=items)]:
+            heads = [one.elts[0] if isinstance(one, ast.Tuple) and one.elts else one for one in items]
+            return [str(one.value) for one in heads if isinstance(one, ast.Constant)]
+    return []
+
+
+def _field(name: str) -> ast.stmt:
+    return ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Constant(value=None), simple=1)
 
 
 def _blank(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, skeleton: Skeleton) -> None:

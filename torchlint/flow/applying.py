@@ -335,19 +335,21 @@ class Applying:
             case PlainShape():
                 return walk.things.scalar(shape.kind)
             case InstanceShape():
-                return frozenset(
-                    (walk.things.make(Instance, (node, "returned"), "", shape.cls, cls=shape.cls),)
+                key = (node, f"returned{role}")
+                return self._filled(
+                    walk.things.make(Instance, key, "", shape.cls, cls=shape.cls), shape, made, role
                 )
             case ContainerShape():
-                held = walk.things.make(Container, (node, f"returned{role}"), "", kind=shape.kind)
-                for slot, shapes in shape.slots:
-                    parts = [
-                        self._shape(inner, made, f"{role}{slot}{number}")
-                        for number, inner in enumerate(shapes)
-                    ]
-                    walk.state = walk.now().with_slot(held, slot, NOTHING.union(*parts))
-                return frozenset((held,))
+                key = (node, f"returned{role}")
+                return self._filled(walk.things.make(Container, key, "", kind=shape.kind), shape, made, role)
         return self._something(made, role)
+
+    def _filled(self, held: Thing, shape: InstanceShape | ContainerShape, made: _Made, role: str) -> Value:
+        walk = self._walk
+        for slot, shapes in shape.slots:
+            parts = [self._shape(one, made, f"{role}{slot}{number}") for number, one in enumerate(shapes)]
+            walk.state = walk.now().with_slot(held, slot, NOTHING.union(*parts))
+        return frozenset((held,))
 
     def _something(self, made: _Made, role: str) -> Value:
         """Something unknown: maybe what the function was given."""

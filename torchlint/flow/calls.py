@@ -356,8 +356,11 @@ class Calls:
     def _fill(self, made: Instance, arguments: Arguments) -> None:
         """A class without a constructor of its own is mostly a record: it holds what it is given."""
         state = self._walk.now()
+        fields = self._walk.file.classes.fields(made.cls) if made.cls is not None else ()
         for number, value in enumerate(arguments.positional):
             state = state.with_slot(made, f"[{number}]", value)
+            if number < len(fields):
+                state = state.with_slot(made, f".{fields[number]}", value)
         for name, value in arguments.keywords.items():
             state = state.with_slot(made, f".{name}", value)
         self._walk.state = state

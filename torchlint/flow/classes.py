@@ -98,6 +98,11 @@ class Classes:
             known = self._lineages[key] = tuple(found.values())
         return known
 
+    def fields(self, key: str) -> tuple[str, ...]:
+        """What a record of this class holds, in the order of the arguments that make one."""
+        names = [name for kin in reversed(self.lineage(key)) for name in kin.outline.fields]
+        return tuple(dict.fromkeys(names))
+
     def is_module(self, key: str) -> bool:
         """Whether a class in sight derives from nn.Module, as far as the sources show."""
         known = self._modules.get(key)

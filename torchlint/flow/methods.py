@@ -124,7 +124,7 @@ class Methods:
             case "mode" if _is_mode_call(arguments):
                 walk.believe_module(thing)
                 return itself
-            case "forward" if is_module_like(thing):
+            case "forward" if is_module_like(thing) and not _is_search(known, thing):
                 walk.believe_module(thing)
             case "parameters" | "children":
                 walk.believe_module(thing)
@@ -206,3 +206,8 @@ def _is_mode_call(arguments: Arguments) -> bool:
 def _is_dtype(value: Value) -> bool:
     names = [thing.name.rpartition(".")[2] for thing in value if isinstance(thing, Dotted)]
     return any("float" in says("dtype", name) for name in names)
+
+
+def _is_search(known: Effect, thing: Thing) -> bool:
+    # `generator.generate(models, x)`: what is named after this method searches, with models that it is given.
+    return known.detail == "ungraded" and "search" in says("place", thing.place)

@@ -198,7 +198,26 @@ class Places:
         if isinstance(thing, Container):
             return self.element(thing, slot)
         stored = walk.now().slots(thing).get(slot)
-        return frozenset((self.members.child(thing, slot),)) if stored is None else stored
+        if stored is not None:
+            return stored
+        if isinstance(thing, Instance) and path_of(thing) is None:
+            return self._of_object(thing, slot)
+        return frozenset((self.members.child(thing, slot),))
+
+    def _of_object(self, thing: Instance, slot: str) -> Value:
+        """What an object made here gives where nobody stored it: it may be made of all that it holds."""
+        walk = self._walk
+        slots = walk.now().slots(thing).items()
+        elements = NOTHING.union(*(value for name, value in slots if name[0] == "["))
+        if slot[0] == "[" and elements:
+            return elements
+        child = self.members.child(thing, slot)
+        held = self.within(frozenset((thing,))) if isinstance(child, Tensor | Opaque) else ()
+        born = frozenset().union(*(walk.now().tensor(one).born for one in held))
+        if born:
+            facts = walk.now().tensor(child)
+            walk.state = walk.now().with_tensor(child, replace(facts, born=facts.born | born))
+        return frozenset((child,))
 
     def store_attribute(self, base: Value, name: str, value: Value, node: cst.CSTNode) -> None:
         """`base.name = value`."""

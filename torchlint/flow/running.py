@@ -258,7 +258,7 @@ class Running:
                 walk.site(node),
                 thing,
                 place,
-                facts.mode,
+                Mode.UNKNOWN if self._evaluates_in_part(thing) else facts.mode,
                 facts.trained_at,
                 facts.explicit,
                 certain,
@@ -269,6 +269,12 @@ class Running:
                 lambda: walk.file.trains(place.rpartition(".")[2]),
             )
         )
+
+    def _evaluates_in_part(self, thing: Module) -> bool:
+        """Whether a class has put a part of itself in evaluation mode: maybe all that its forward() runs."""
+        state = self._walk.now()
+        parts = self._walk.parts(thing) if thing.owned and thing.parent is None else ()
+        return any(part is not thing and state.module(part).mode is Mode.EVAL for part in parts)
 
     def evaluates(self) -> bool:
         """Whether the function being walked says evaluation by its name."""

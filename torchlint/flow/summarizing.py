@@ -152,12 +152,12 @@ def _shape(thing: Thing, end: State, walk: Walk, *, depth: int) -> Shape:
         case Scalar():
             return PlainShape(thing.kind)
         case Instance(cls=str() as cls):
-            return InstanceShape(cls)
+            held = _slots(thing, end, walk, depth=depth) if depth < 2 else ()
+            # The modes of what it holds its class settles with all its methods, not one function alone.
+            plain = (slot for slot in held if not any(isinstance(one, ModuleShape) for one in slot[1]))
+            return InstanceShape(cls, tuple(plain))
         case Container() if depth < 2:
-            slots = tuple(
-                (slot, _shapes(held, end, walk, depth=depth + 1)) for slot, held in end.slots(thing).items()
-            )
-            return ContainerShape(thing.kind, tuple(sorted(slots)))
+            return ContainerShape(thing.kind, _slots(thing, end, walk, depth=depth))
         case Opaque() if thing.key in walk.evidence.graphs:
             return TensorShape(
                 Grad.YES, frozenset(), frozenset(), freed=_is_freed(end.tensor(thing), end, walk)
@@ -171,3 +171,8 @@ def _is_freed(facts: TensorFacts, end: State, walk: Walk) -> bool | None:
     if nodes and all(node is not None and node.freed for node in nodes):
         return True
     return None if facts.nodes & walk.records.freed else False
+
+
+def _slots(thing: Thing, end: State, walk: Walk, *, depth: int) -> tuple[tuple[str, tuple[Shape, ...]], ...]:
+    held = end.slots(thing).items()
+    return tuple(sorted((slot, _shapes(value, end, walk, depth=depth + 1)) for slot, value in held))

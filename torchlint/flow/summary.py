@@ -63,9 +63,10 @@ class PlainShape:
 
 @dataclass(frozen=True, slots=True)
 class InstanceShape:
-    """It returns an object of a class of the source."""
+    """It returns an object of a class of the source; what it holds by slot."""
 
     cls: str
+    slots: tuple[tuple[str, tuple[Shape, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +143,9 @@ def _abroad(shape: Shape) -> Shape:
             return UnknownShape()
         case TensorShape():
             return replace(shape, sources=_travelling(shape.sources), modules=_travelling(shape.modules))
-        case ContainerShape(kind, slots):
-            return ContainerShape(
-                kind, tuple((slot, tuple(_abroad(one) for one in shapes)) for slot, shapes in slots)
-            )
+        case ContainerShape() | InstanceShape():
+            slots = ((slot, tuple(_abroad(one) for one in shapes)) for slot, shapes in shape.slots)
+            return replace(shape, slots=tuple(slots))
     return shape
 
 

@@ -86,7 +86,7 @@ class Switches:
         if len(switches) < len(value):
             mode |= walk.now().grad_mode
         regions = walk.now().regions
-        region = switches[0].region if not walk.calls else None
+        region = switches[0].region if walk.knows_regions else None
         if GradMode.ENABLED in mode and regions:
             walk.tell(Escaped(frozenset(regions), walk.site(item), "gradients are enabled inside"))
         if mode & GradMode.OFF and len(value) == 1 and region is not None:
@@ -175,7 +175,7 @@ class Switches:
             innermost = region if region.mode is GradMode.INFERENCE else None
             around = replace(walk.now().around, inferring=frozenset((innermost,)))
             walk.state = walk.now().with_around(around)
-        if walk.calls:
+        if not walk.knows_regions:
             walk.state = walk.now().with_switch(region.mode, walk.now().regions)
             return
         if region.mode is GradMode.ENABLED:

@@ -182,6 +182,9 @@ class Targets:
                 if counted and source is not None:
                     item = self._places.keeping.element(thing, value, target, source, target.value)
                 self._places.put(thing, slot, item)
+            elif isinstance(thing, Tensor) and thing.several and len(target.slice) > 1:
+                # What a module gives may hold several tensors; `x[:, 0]` shows that it is one.
+                self._autograd.writing.leave(walk.now().tensor(thing), walk.site(target))
         self._conversions.item(base, value, target, source)
         self._autograd.writing.write_array(base, target, walk.text(target))
         if augmented_already:  # what was written is stored once more, through a view that is made anew

@@ -126,6 +126,14 @@ class Walk:
             self.waiting.hear(event)
             self._listener(event)
 
+    @property
+    def knows_regions(self) -> bool:
+        """Whether the regions here are those of the unit, its nested functions included.
+
+        What becomes of the results of other functions, those ask who hold the region (`fates`).
+        """
+        return all(call.definition is None for call in self.calls)
+
     @contextmanager
     def joined(self) -> Iterator[None]:
         """The rounds of a loop are walked as one while this lasts."""

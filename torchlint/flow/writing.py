@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.domain import Creation, Grad, GradMode
-from torchlint.flow.events import UPDATES, WRITTEN_OUTSIDE, Escaped, LeafWritten, Site, Touched, ViewWritten
+from torchlint.flow.events import (
+    LEARNED,
+    UPDATES,
+    WRITTEN_OUTSIDE,
+    Escaped,
+    LeafWritten,
+    Site,
+    Touched,
+    ViewWritten,
+)
 from torchlint.flow.graph import NO_WRITES, Sites, Write
 from torchlint.flow.instead import instead
 from torchlint.flow.memory import leaves_spread, overlap, part
@@ -188,11 +197,15 @@ class Writing:
             for write in sorted(late, key=lambda write: write.place):
                 self._tell_of_view(write, facts.made, site)
 
+    def leave(self, facts: TensorFacts, site: Site) -> None:
+        """Tell of a tensor that is written where a region is over in which it was made."""
+        outside = facts.born - self._walk.now().born
+        if outside:
+            self._walk.tell(Escaped(outside, site, WRITTEN_OUTSIDE))
+
     def _written(self, thing: Thing, facts: TensorFacts, site: Site) -> None:
         walk = self._walk
-        outside = facts.born - walk.now().born
-        if outside:
-            walk.tell(Escaped(outside, site, WRITTEN_OUTSIDE))
+        self.leave(facts, site)
         # Something unknown may be an existing tensor that a stranger gave out in the region.
         known = isinstance(thing, Tensor) and not facts.behind
         inside = walk.now().born - (facts.born if known else frozenset())
@@ -200,8 +213,9 @@ class Writing:
         lives_on = any(
             not isinstance(one, Tensor) or one.holder is not None or path_of(one) is not None for one in held
         )
+        learned = any(isinstance(one, Tensor) and one.leaf for one in (*held, *facts.storages))
         if inside and (lives_on or Grad.YES in facts.grad):
-            walk.tell(Escaped(inside, site, UPDATES))
+            walk.tell(Escaped(inside, site, LEARNED if learned else UPDATES))
         walk.records.updates |= lives_on and not walk.now().regions
         path = path_of(thing)
         for storage in facts.storages:
