@@ -129,7 +129,7 @@ class TestSelection:
     @pytest.mark.parametrize(
         ("word", "near"),
         [
-            ("TL202", "did you mean 'TL201'?"),
+            ("TL205", "did you mean 'TL204'?"),
             ("TL1O1", "did you mean 'TL101'?"),
             ("missing-evel", "did you mean 'missing-eval'?"),
             ("F401", "did you mean 'TL401'?"),
@@ -177,6 +177,35 @@ class TestStandardInput:
         arguments = ("check", "--force-exclude", "--stdin-filename", "build/a.py", "-")
         assert run(*arguments, cwd=tmp_path, stdin=LOGS_A_GRAPH).out == "All checks passed!\n"
         assert run(*arguments, "--fix", cwd=tmp_path, stdin=LOGS_A_GRAPH).out == LOGS_A_GRAPH
+
+
+NEVER_EVALUATED = """\
+import torch
+from torch import nn
+
+net = nn.Sequential(nn.Linear(2, 2), nn.Dropout())
+with torch.no_grad():
+    print(net(torch.ones(1, 2)).shape)
+"""
+
+
+class TestUnsafeFixes:
+    def test_they_are_hidden_until_asked_for(self, tmp_path: Path) -> None:
+        write(tmp_path, a=NEVER_EVALUATED)
+        done = run("check", "--select", "TL101", "--fix", cwd=tmp_path)
+        assert done.status == 1
+        assert (tmp_path / "a.py").read_text(encoding="utf-8") == NEVER_EVALUATED
+        done = run("check", "--select", "TL101", cwd=tmp_path)
+        hidden = "No fixes available (1 hidden fix can be enabled with `--unsafe-fixes`).\n"
+        assert done.out.endswith(hidden)
+        done = run("check", "--select", "TL101", "--unsafe-fixes", cwd=tmp_path)
+        assert done.out.endswith("[*] 1 fixable with `--fix`.\n")
+
+    def test_they_are_made(self, tmp_path: Path) -> None:
+        write(tmp_path, a=NEVER_EVALUATED)
+        done = run("check", "--select", "TL101", "--fix", "--unsafe-fixes", cwd=tmp_path)
+        assert (done.status, done.out) == (0, "Found 1 error (1 fixed, 0 remaining).\n")
+        assert "net.eval()\n" in (tmp_path / "a.py").read_text(encoding="utf-8")
 
 
 class TestFix:
@@ -346,12 +375,12 @@ class TestRule:
             ["TL201", "item-without-detach"],
         ]
         off = [line.split()[0] for line in done.out.splitlines() if line.endswith("off by default")]
-        assert off == ["TL404"]
+        assert off == ["TL204", "TL404"]
 
     def test_an_unknown_one(self, tmp_path: Path) -> None:
         done = run("rule", "TL104", cwd=tmp_path)
         assert (done.status, done.out) == (2, "")
-        assert done.err == "error: unknown rule 'TL104'; did you mean 'TL103'?\n"
+        assert done.err == "error: unknown rule 'TL104'; did you mean 'TL404'?\n"
 
 
 def test_version(tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from torchlint.diagnostic import Diagnostic, Edit, Fix, Note, Span
-from torchlint.reports import FORMATS, Palette, render
+from torchlint.reports import FORMATS, NOTHING_FIXED, Fixing, Palette, render
 from torchlint.runner import Checked
 from torchlint.source import Source
 
@@ -42,7 +43,7 @@ def report(
     *found: Diagnostic,
     fixed: int = 0,
     palette: Palette = PLAIN,
-    fixing: bool = False,
+    fixing: Fixing = NOTHING_FIXED,
 ) -> str:
     filename = found[0].filename if found else "a.py"
     source = None if text is None else Source.from_text(text, filename)
@@ -294,10 +295,21 @@ def test_summaries(form: str) -> None:
         "a.py", Span(1, 0, 1, 1), "TL201", "n", "m", fix=Fix("t", (Edit(Span.at(1, 0), "x"),), True)
     )
     assert report(form, "x\n") == "All checks passed!\n"
-    assert report(form, "x\n", fixed=1, fixing=True) == "Found 1 error (1 fixed, 0 remaining).\n"
+    assert report(form, "x\n", fixed=1, fixing=Fixing(made=True)) == "Found 1 error (1 fixed, 0 remaining).\n"
     assert report(form, "x\n", WRITTEN, WRITTEN).endswith("\nFound 2 errors.\n")
     assert report(form, "x\n", curable).endswith("\nFound 1 error.\n[*] 1 fixable with `--fix`.\n")
-    shown = report(form, "x\n", curable, fixed=2, fixing=True)
+    unsafe = replace(curable, fix=Fix("t", (Edit(Span.at(1, 0), "x"),), False))
+    assert report(form, "x\n", unsafe).endswith(
+        "\nFound 1 error.\nNo fixes available (1 hidden fix can be enabled with `--unsafe-fixes`).\n"
+    )
+    assert report(form, "x\n", curable, unsafe, unsafe).endswith(
+        "\n[*] 1 fixable with `--fix` (2 hidden fixes can be enabled with `--unsafe-fixes`).\n"
+    )
+    shown = report(form, "x\n", curable, unsafe, fixing=Fixing(unsafe=True))
+    assert shown.count("TL201 [*] m") == 2
+    assert "--fix leaves it" not in shown
+    assert shown.endswith("\n[*] 2 fixable with `--fix`.\n")
+    shown = report(form, "x\n", curable, fixed=2, fixing=Fixing(made=True))
     assert shown.endswith("\nFound 3 errors (2 fixed, 1 remaining).\n")
 
 

@@ -52,12 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from torchlint.reports import Palette, render
+    from torchlint.reports import Fixing, Palette, render
 
     config = Config(
         _codes(options.select, "--select"),
         _codes(options.ignore, "--ignore") or (),
         project=not options.no_project,
+        unsafe_fixes=options.unsafe_fixes,
     )
     out = sys.stdout
     if _STDIN in options.paths:
@@ -72,7 +73,8 @@ def _check(options: argparse.Namespace) -> int:
         if result.warning is not None:
             _warn(result.warning)
     palette = Palette(_coloured(options.color, out))
-    for piece in render(options.output_format, results, palette=palette, fixing=options.fix):
+    fixing = Fixing(options.fix, options.unsafe_fixes)
+    for piece in render(options.output_format, results, palette=palette, fixing=fixing):
         out.write(piece)
     found = {diagnostic.code for result in results for diagnostic in result.diagnostics}
     return 2 if "TL002" in found else 1 if found else 0
@@ -232,6 +234,7 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--select", action="append", metavar="CODES", help="only these rules: codes, prefixes or names")
     add("--ignore", action="append", metavar="CODES", help="not these rules; the longer prefix wins")
     add("--fix", action="store_true", help="make the safe fixes")
+    add("--unsafe-fixes", action="store_true", help="also those that may change what the program does")
     add("--output-format", choices=("full", "concise", "json"), default="full", help="default: full")
     add("--exclude", action="append", metavar="PATTERNS", help="leave these out instead of the usual folders")
     add("--extend-exclude", action="append", metavar="PATTERNS", help="leave these out too")

@@ -124,7 +124,7 @@ def check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tup
 
 
 def check_file(filename: str, config: Config, *, fix: bool) -> Checked:
-    """What one file gives; with `fix` its safe fixes are made and written back."""
+    """What one file gives; with `fix` the fixes that the configuration lets are made and written back."""
     try:
         with open(filename, "rb") as file:
             data = file.read()
@@ -210,7 +210,7 @@ def _check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tu
         return Checked(filename, found, source if found else None), data
     from torchlint.fixes import fix as fixed
 
-    result = fixed(source, check)
+    result = fixed(source, check, unsafe=config.unsafe_fixes)
     warning = f"{filename}: fixes that do not give valid Python were taken back" if result.undone else None
     checked = Checked(filename, result.diagnostics, result.source, result.count, warning)
     return checked, result.source.to_bytes() if result.count else data

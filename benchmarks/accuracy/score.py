@@ -145,12 +145,19 @@ def score(
     for finding in findings:
         if finding.rule == rule:
             said[finding.file].append(finding)
+    labelled_lines: dict[Path, set[int]] = defaultdict(set)
+    for label in mine:
+        labelled_lines[files[label.repo, label.path]].update(range(label.line, label.end + 1))
     met: set[Finding] = set()
     with_finding: list[Label] = []
     without: list[Label] = []
     for label in mine:
-        here = said[files[label.repo, label.path]]
-        belonging = [one for one in here if label.line - 1 <= one.line <= label.end + 1]
+        file = files[label.repo, label.path]
+        near = [one for one in said[file] if label.line - 1 <= one.line <= label.end + 1]
+        # One line beside is near enough, unless that line has a label of its own.
+        belonging = [
+            one for one in near if label.line <= one.line <= label.end or one.line not in labelled_lines[file]
+        ]
         met.update(belonging)
         (with_finding if belonging else without).append(label)
     labelled = {files[label.repo, label.path] for label in mine}

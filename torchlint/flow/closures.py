@@ -14,6 +14,7 @@ from torchlint.flow.records import Call
 from torchlint.flow.state import State
 from torchlint.flow.things import NOTHING, Closure, Plain, Thing, Value
 from torchlint.flow.walk import path_of
+from torchlint.tables.effects import says
 
 if TYPE_CHECKING:
     from torchlint.definitions import Definition
@@ -129,7 +130,7 @@ class Closures:
             if running in self._called and running not in self.handed:
                 return  # its callers are in sight, and see what becomes of the value
         reads = self._places.reads_within(value)
-        if reads:
+        if reads and "settings" not in says("function", walk.unit.name.rpartition(".")[2]):
             walk.tell(Logged(walk.site(node), reads))
         leave(walk, self._places.within(value), node, evaluates=says_evaluation(walk, self.names))
         for thing in self._places.within(value):

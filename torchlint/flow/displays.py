@@ -124,5 +124,6 @@ class Displays:
             else:
                 value = self._values.element(value, element)
             if self._walk.state is not None:
-                self._walk.state = self._walk.now().with_slot(made, slot, value)
+                known = self._walk.now().slots(made).get(slot, NOTHING) if slot == "[*]" else NOTHING
+                self._walk.state = self._walk.now().with_slot(made, slot, known | value)
         return frozenset((made,))

@@ -158,6 +158,8 @@ class Places:
                 facts = TensorFacts(Grad.NO, frozenset((gradient,)))
                 walk.state = walk.now().with_tensor(gradient, facts)
                 return frozenset((gradient,))
+            case Tensor() if "index" in says("place", name):
+                return self._autograd.result(node, Grad.NO, [])
             case Tensor():
                 return self._autograd.part(thing, node)
             case ClassThing():

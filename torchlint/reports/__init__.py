@@ -35,36 +35,56 @@ class Palette:
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.colour and text and style != "plain" else text
 
 
-def render(form: str, results: Sequence[Checked], *, palette: Palette, fixing: bool = False) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Fixing:
+    """Whether fixes were made, and whether unsafe ones are wanted."""
+
+    made: bool = False
+    unsafe: bool = False
+
+    def cures(self, found: Diagnostic) -> bool:
+        """Whether `--fix`, with the options as they are, cures a diagnostic."""
+        return found.fix is not None and (found.fix.safe or self.unsafe)
+
+
+NOTHING_FIXED = Fixing()
+
+
+def render(
+    form: str, results: Sequence[Checked], *, palette: Palette, fixing: Fixing = NOTHING_FIXED
+) -> Iterator[str]:
     """The report on some files, in pieces that end in a line end."""
     module = import_module(f"torchlint.reports.{form}")
     write = cast("Callable[..., Iterator[str]]", module.write)
     yield from write(results, palette=palette, fixing=fixing)
 
 
-def fixable(found: Diagnostic) -> bool:
-    """Whether `--fix` cures it."""
-    return found.fix is not None and found.fix.safe
-
-
-def headline(found: Diagnostic, palette: Palette, *, style: str = "plain") -> str:
+def headline(found: Diagnostic, palette: Palette, *, fixing: Fixing, style: str = "plain") -> str:
     """The code, a mark where `--fix` cures it, and the message in a style."""
-    star = f"[{palette.paint('star', '*')}] " if fixable(found) else ""
+    star = f"[{palette.paint('star', '*')}] " if fixing.cures(found) else ""
     return f"{palette.paint('code', found.code)} {star}{palette.paint(style, found.message)}"
 
 
-def summary(results: Iterable[Checked], *, palette: Palette, fixing: bool) -> Iterator[str]:
+def summary(results: Iterable[Checked], *, palette: Palette, fixing: Fixing) -> Iterator[str]:
     """How many were found, fixed and can be fixed, as ruff says it."""
-    remaining = fixed = curable = 0
+    remaining = fixed = curable = hidden = 0
     for result in results:
         remaining += len(result.diagnostics)
         fixed += result.fixed
-        curable += sum(map(fixable, result.diagnostics))
+        for found in result.diagnostics:
+            curable += fixing.cures(found)
+            hidden += found.fix is not None and not fixing.cures(found)
     total = remaining + fixed
     if not total:
         yield "All checks passed!\n"
         return
     after = f" ({fixed} fixed, {remaining} remaining)" if fixed else ""
     yield f"Found {total} error{'' if total == 1 else 's'}{after}.\n"
-    if curable and not fixing:
-        yield f"[{palette.paint('star', '*')}] {curable} fixable with `--fix`.\n"
+    if fixing.made:
+        return
+    fixes = "fix" if hidden == 1 else "fixes"
+    more = f" ({hidden} hidden {fixes} can be enabled with `--unsafe-fixes`)" if hidden else ""
+    if curable:
+        yield f"[{palette.paint('star', '*')}] {curable} fixable with `--fix`{more}.\n"
+    elif hidden:
+        yield f"No fixes available{more}.\n"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from torchlint.reports import Palette, headline, summary
+from torchlint.reports import Fixing, Palette, headline, summary
 from torchlint.runner import Checked
 
 
-def write(results: Sequence[Checked], *, palette: Palette, fixing: bool) -> Iterator[str]:
+def write(results: Sequence[Checked], *, palette: Palette, fixing: Fixing) -> Iterator[str]:
     """`file:line:column: CODE [*] message`, columns from 1 in code points."""
     colon = palette.paint("colon", ":")
     for result in results:
         for found in result.diagnostics:
             place = (palette.paint("bold", found.filename), str(found.line), str(found.column + 1), " ")
-            yield f"{colon.join(place)}{headline(found, palette)}\n"
+            yield f"{colon.join(place)}{headline(found, palette, fixing=fixing)}\n"
     yield from summary(results, palette=palette, fixing=fixing)

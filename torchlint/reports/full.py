@@ -8,23 +8,23 @@ from functools import cache
 
 from torchlint.diagnostic import Diagnostic, Span
 from torchlint.errors import UnreadableSource
-from torchlint.reports import Palette, headline, summary
+from torchlint.reports import Fixing, Palette, headline, summary
 from torchlint.reports.frame import Frame
 from torchlint.runner import Checked
 from torchlint.source import Source
 
 
-def write(results: Sequence[Checked], *, palette: Palette, fixing: bool) -> Iterator[str]:
+def write(results: Sequence[Checked], *, palette: Palette, fixing: Fixing) -> Iterator[str]:
     """Every diagnostic followed by an empty line, then the summary."""
     for result in results:
         for found in result.diagnostics:
-            yield from (line.rstrip() + "\n" for line in _diagnostic(found, result.source, palette))
+            yield from (line.rstrip() + "\n" for line in _diagnostic(found, result.source, palette, fixing))
             yield "\n"
     yield from summary(results, palette=palette, fixing=fixing)
 
 
-def _diagnostic(found: Diagnostic, source: Source | None, palette: Palette) -> Iterator[str]:
-    yield headline(found, palette, style="bold")
+def _diagnostic(found: Diagnostic, source: Source | None, palette: Palette, fixing: Fixing) -> Iterator[str]:
+    yield headline(found, palette, fixing=fixing, style="bold")
     frames = []
     if source is not None:
         frames = [Frame.around(source, found.span, context=2)]
@@ -42,7 +42,7 @@ def _diagnostic(found: Diagnostic, source: Source | None, palette: Palette) -> I
         yield _place(filename, note.span, gutter, palette)
         yield from frame.draw("-", "cause", gutter=gutter, palette=palette)
     margin = " " * (gutter + 1)
-    for word, text in _advice(found):
+    for word, text in _advice(found, fixing):
         yield f"{margin}{palette.paint('gutter', '=')} {palette.paint('help', word)}: {text}"
 
 
@@ -67,12 +67,13 @@ def _place(filename: str, span: Span, gutter: int, palette: Palette) -> str:
     return f"{' ' * gutter}{arrow} {filename}:{span.start_line}:{span.start_column + 1}"
 
 
-def _advice(found: Diagnostic) -> Iterator[tuple[str, str]]:
+def _advice(found: Diagnostic, fixing: Fixing) -> Iterator[tuple[str, str]]:
     if found.help is not None:
         yield "help", found.help
     if found.fix is not None and found.fix.title != found.help:
         yield "help", found.fix.title
     if found.fix is not None and not found.fix.safe:
-        yield "note", "this fix may change what the program does, so --fix leaves it"
+        leaves = "" if fixing.unsafe else ", so --fix leaves it"
+        yield "note", f"this fix may change what the program does{leaves}"
     if not found.code.startswith("TL0"):
         yield "help", f"torchlint rule {found.code}"

@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterator, Sequence
 
 from torchlint.diagnostic import Diagnostic, Fix
-from torchlint.reports import Palette
+from torchlint.reports import Fixing, Palette
 from torchlint.runner import Checked
 
 
-def write(results: Sequence[Checked], *, palette: Palette, fixing: bool) -> Iterator[str]:
+def write(results: Sequence[Checked], *, palette: Palette, fixing: Fixing) -> Iterator[str]:
     """One JSON document; the same whether fixes were made or colours are on."""
     found = [_object(diagnostic) for result in results for diagnostic in result.diagnostics]
     yield json.dumps(found, indent=2, sort_keys=True) + "\n"

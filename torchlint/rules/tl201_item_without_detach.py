@@ -23,7 +23,7 @@ class ItemWithoutDetach(Rule):
 
     def visit_Read(self, event: Read) -> None:
         """Keep a read of a tensor that is known to require grad on some path."""
-        if Grad.YES in event.grad and Grad.UNKNOWN not in event.grad:
+        if Grad.YES in event.grad:
             known = self._reads.get(event.site)
             if known is None or known.grad is Grad.YES:
                 self._reads[event.site] = event
