@@ -176,6 +176,10 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, dict[str, str]]]
         criterion=nn.functional.mse_loss,
         criterium=nn.functional.mse_loss,
         learn=lambda loss: loss.backward(),
+        place=torch.device,
+        often=lambda step: True,
+        move_to_device=lambda given: given.to(torch.device("cpu")),
+        move_to_devise=lambda given: given.to(torch.device("cpu")),
     )
     for module in (*MODULES, elsewhere):
         monkeypatch.setitem(sys.modules, module.__name__, module)

@@ -5,7 +5,7 @@ Only the shape of the function says that, so no state is asked here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import libcst as cst
@@ -95,10 +95,10 @@ def is_needed(unit: Unit, node: cst.CSTNode) -> bool:
         node = above
     if not isinstance(statement, cst.Assign | cst.AnnAssign | cst.AugAssign):
         return False
-    names = {one.value for one in _targets(statement) if isinstance(one, cst.Name)}
     loop: cst.CSTNode = statement
     while loop in above_of and not isinstance(loop, (*_SCOPES, cst.For, cst.While)):
         loop = above_of[loop]
+    names = _names(statement, list(within(loop)))
     return any(_needs(one, names) for one in within(loop))
 
 
@@ -156,6 +156,20 @@ def _branches(above: cst.CSTNode, node: cst.CSTNode) -> Iterator[Branch]:
                     yield Branch(earlier.body, earlier.test)
 
 
+def _names(statement: cst.CSTNode, around: Sequence[cst.CSTNode]) -> set[str]:
+    """The names that an assignment binds, and those that others bind to what is computed of them."""
+    names: set[str] = set()
+    waiting = [statement]
+    while waiting:
+        one = waiting.pop()
+        new = {target.value for target in _targets(one) if isinstance(target, cst.Name)} - names
+        names |= new
+        for other in around if new else ():
+            if isinstance(other, cst.Assign | cst.AnnAssign) and other.value and _says(other.value, new):
+                waiting.append(other)
+    return names
+
+
 def _needs(node: cst.CSTNode, names: set[str]) -> bool:
     """Whether something that is no log asks for what stands under these names."""
     match node:
@@ -200,10 +214,13 @@ def _leaves(statement: cst.If) -> bool:
     return any(isinstance(one, _LEAVING) for one in within(statement.body))
 
 
-def _targets(statement: cst.Assign | cst.AnnAssign | cst.AugAssign) -> list[cst.BaseExpression]:
-    if isinstance(statement, cst.Assign):
-        return [target.target for target in statement.targets]
-    return [statement.target]
+def _targets(statement: cst.CSTNode) -> list[cst.BaseExpression]:
+    match statement:
+        case cst.Assign():
+            return [target.target for target in statement.targets]
+        case cst.AnnAssign() | cst.AugAssign():
+            return [statement.target]
+    return []
 
 
 def _says(node: cst.CSTNode, names: frozenset[str] | set[str]) -> bool:

@@ -19,6 +19,8 @@ class Kind(Enum):
     """`.item()` of a tensor that requires grad."""
     GRAD_CONVERSION = "grad-conversion"
     """Another conversion of a tensor that requires grad, which torch warns about or refuses: `float()` …"""
+    DEVICE_WAIT = "device-wait"
+    """A value was read from a device in each step of a loop that runs backward."""
     STALE_SAVE = "stale-save"
     """Backward met a saved tensor that had been written in place."""
     UNREACHED_SAVE = "unreached-save"
@@ -50,6 +52,7 @@ CLAIMED: dict[str, Kind] = {
     "TL201": Kind.GRAD_READ,
     "TL202": Kind.GRAPH_KEPT,
     "TL203": Kind.GRAD_CONVERSION,
+    "TL204": Kind.DEVICE_WAIT,
     "TL301": Kind.STALE_SAVE,
     "TL302": Kind.LEAF_WRITTEN,
     "TL303": Kind.VIEW_WRITTEN,

@@ -40,6 +40,7 @@ _HARMLESS = {
     Kind.GRAPH_UNUSED,
     Kind.GRAD_READ,
     Kind.GRAD_CONVERSION,
+    Kind.DEVICE_WAIT,
     Kind.UNREACHED_SAVE,
 }
 """Nothing to report where no rule claims it."""

@@ -23,6 +23,7 @@ from torchlint.prove.observers.refusals import Refusals, refusal
 from torchlint.prove.observers.regions import Regions
 from torchlint.prove.observers.saves import SavedTensors
 from torchlint.prove.observers.switches import IdleSwitches
+from torchlint.prove.observers.waits import DeviceWaits
 
 _OBSERVERS = str(Path(__file__).with_name("observers"))
 
@@ -80,6 +81,7 @@ def watching(
         Refusals(program),
         regions,
         switches,
+        DeviceWaits(program),
     ]
     called = CallWatch(program, observers, passes=lambda error: carry_on and refusal(error) is not None)
     with ExitStack() as watch:

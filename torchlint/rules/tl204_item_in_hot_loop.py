@@ -12,7 +12,7 @@ class ItemInHotLoop(Rule):
     code = "TL204"
     name = "item-in-hot-loop"
     group = Group.PEDANTIC
-    triggers = (r"\bfor\b", r"\bwhile\b")
+    triggers = (r"\n[ \t]*(?:for|while)\b",)  # the head of a loop, not a comprehension
     requires = (r"backward|\.step\(|autograd\.grad",)
     message = "'{place}' {verb} for the device in every iteration"
     help = "read it at an interval, or add up on the device and read once after the loop"

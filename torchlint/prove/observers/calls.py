@@ -23,6 +23,8 @@ class Call:
     site: Site
     tensors: list[torch.Tensor]
     """The tensors among the arguments, those in lists, tuples and dicts too."""
+    given: tuple[object, ...] = ()
+    """The arguments themselves."""
     result: object = None
 
 
@@ -73,7 +75,7 @@ class CallWatch(TorchFunctionMode):
         site = self._program.here()
         if site is None:
             return func(*args, **kwargs)
-        call = Call(_name(func), site, tensors_in((args, kwargs)))
+        call = Call(_name(func), site, tensors_in((args, kwargs)), (*args, *kwargs.values()))
         for observer in self._observers:
             self._tell(observer.before, call)
         self.current.append(call)
