@@ -191,7 +191,8 @@ class Writing:
     def _written(self, thing: Thing, facts: TensorFacts, site: Site) -> None:
         walk = self._walk
         outside = facts.born - walk.now().born
-        if outside:
+        # Under inference_mode inference tensors may be written, whichever region made them.
+        if outside and not walk.now().around.surely_inferring:
             walk.tell(Escaped(outside, site, WRITTEN_OUTSIDE))
         # Something unknown may be an existing tensor that a stranger gave out in the region.
         known = isinstance(thing, Tensor) and not facts.behind
@@ -200,13 +201,15 @@ class Writing:
         lives_on = any(
             not isinstance(one, Tensor) or one.holder is not None or path_of(one) is not None for one in held
         )
-        if inside and (lives_on or Grad.YES in facts.grad):
+        # What a function sets as an item of something unknown is mostly one of a mapping.
+        guessed = isinstance(thing, Opaque) and isinstance(site.node, cst.Subscript)
+        if inside and ((lives_on and not (guessed and walk.calls)) or Grad.YES in facts.grad):
             walk.tell(Escaped(inside, site, UPDATES))
-        walk.records.updates |= lives_on and not walk.now().regions
+        walk.records.updates |= lives_on and not guessed and not walk.now().regions
         path = path_of(thing)
         for storage in facts.storages:
             path = path or path_of(storage)
-        if path is not None:
+        if path is not None and not (guessed and path[-1].startswith("[")):
             walk.records.writes.add(path)
 
     def apply(
