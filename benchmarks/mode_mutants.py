@@ -11,10 +11,14 @@ accuracy/run.py unpacks them), or of those that `--package NAME …` names:
 Files around the mutated one are read as they are. Where taking `X.eval()` away makes no mistake, silence is
 right: a caller, the constructor or what the function calls before says `eval()` as well, or X is the object
 itself or a part of it and its class is a module that never calls `train()`, so that its users set the mode.
-Those sites are counted apart, found or not; `settled.py` tells them by syntax, without torchlint. Others that
-are no mistake, as with layers that have no mode, are not told apart: the rates are lower bounds, and
-`--show N` prints the sites to be read. Exit status 2 where a package is not there, or torchlint failed on a
-mutant.
+Those sites are counted apart, found or not; `settled.py` tells them by syntax, without torchlint.
+
+So are regions whose tensors go to code out of sight, are stored or trained on, or that update what lives on:
+only their author knows that nobody trains on what they give. `handed_on.py` tells them, in the same way.
+
+Other sites that are no mistake, as with layers that have no mode, are not told apart: the rates are lower
+bounds, and `--show N` prints the sites to be read; `--rule` makes only one of the mutations. Exit status 2
+where a package is not there, or torchlint failed on a mutant.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ from pathlib import Path
 # The torchlint of this checkout, whatever is installed.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import handed_on
 from settled import reason
 
 from torchlint.config import Config
@@ -46,6 +51,7 @@ from torchlint.source import Source
 PACKAGES = Path(__file__).resolve().parents[1] / "build" / "accuracy"
 WITHOUT_EVAL, WITH_NO_GRAD = "TL101", "TL401"
 TITLES = {WITHOUT_EVAL: "eval() taken away", WITH_NO_GRAD: "inference_mode to no_grad"}
+_SAYS = {WITHOUT_EVAL: b".eval()", WITH_NO_GRAD: b"inference_mode"}
 FOUND, MISSED, TOLD_BEFORE, FAILED = "found", "missed", "told before", "failed"
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -88,14 +94,16 @@ class Outcome:
     apart: str = ""
 
 
-def mutants(text: str, package: Path) -> list[Mutant]:
-    """All sites of a file of the package in this folder, in no order."""
+def mutants(text: str, package: Path, rules: Sequence[str] = tuple(TITLES)) -> list[Mutant]:
+    """The sites for these rules in a file of the package in this folder, in no order."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tree = ast.parse(text)
     functions = [node for node in ast.walk(tree) if isinstance(node, Function)]
-    evals = [one for function in functions for one in _evals(function, tree, package)]
-    return [*evals, *_inference_modes(tree)]
+    found = list(_inference_modes(tree, package)) if WITH_NO_GRAD in rules else []
+    if WITHOUT_EVAL in rules:
+        found += [one for function in functions for one in _evals(function, tree, package)]
+    return found
 
 
 def _evals(function: Function, tree: ast.Module, package: Path) -> Iterator[Mutant]:
@@ -131,7 +139,7 @@ def _evals(function: Function, tree: ast.Module, package: Path) -> Iterator[Muta
         yield Mutant(WITHOUT_EVAL, node.lineno, (edit,), function.lineno, _end(function)[0], apart)
 
 
-def _inference_modes(tree: ast.Module) -> Iterator[Mutant]:
+def _inference_modes(tree: ast.Module, package: Path) -> Iterator[Mutant]:
     """The sites of the second kind; a switch with arguments is left alone."""
     nodes = list(ast.walk(tree))
     has_torch = any(
@@ -166,7 +174,8 @@ def _inference_modes(tree: ast.Module) -> Iterator[Mutant]:
                 edits += [Edit(_end(alias), _end(alias), ", no_grad") for alias in imported]
             else:
                 continue
-            yield Mutant(WITH_NO_GRAD, switch.lineno, tuple(edits), switch.lineno, _end(switch)[0])
+            apart = handed_on.reason(tree, node, package)
+            yield Mutant(WITH_NO_GRAD, switch.lineno, tuple(edits), switch.lineno, _end(switch)[0], apart)
 
 
 def _own(top: ast.AST) -> Iterator[ast.AST]:
@@ -228,14 +237,14 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
     return data.decode()
 
 
-def outcomes(file: Path, root: Path) -> list[Outcome]:
-    """What becomes of all mutants of a file; none for a file that cannot be read."""
+def outcomes(file: Path, root: Path, rules: Sequence[str] = tuple(TITLES)) -> list[Outcome]:
+    """What becomes of the mutants of a file for these rules; none for a file that cannot be read."""
     data = file.read_bytes()
-    if b"torch" not in data or (b".eval()" not in data and b"inference_mode" not in data):
+    if b"torch" not in data or not any(_SAYS[rule] in data for rule in rules):
         return []
     try:
         source = Source.from_bytes(data, str(file))
-        sites = mutants(source.text, root / file.relative_to(root).parts[0])
+        sites = mutants(source.text, root / file.relative_to(root).parts[0], rules)
     except (UnreadableSource, SyntaxError, ValueError, RecursionError):
         return []
     before = {rule: _said(source, rule) for rule in {site.rule for site in sites}}
@@ -264,15 +273,17 @@ def _said(source: Source, rule: str) -> list[Diagnostic]:
     return check(source, Config(select=(rule,)), project=Project())
 
 
-def table(all_outcomes: Sequence[Outcome]) -> list[str]:
+def table(all_outcomes: Sequence[Outcome], rules: Sequence[str] = tuple(TITLES)) -> list[str]:
     """A row for each mutation. Sites apart and those that were told before are left out of the rate."""
     lines = [f"{'rule':6}{'mutation':27}{'sites':>7}{'found':>7}{'rate':>8}{'apart':>7}{'told before':>13}"]
-    for rule, title in TITLES.items():
+    for rule in rules:
         count = Counter(one.result for one in all_outcomes if one.rule == rule and not one.apart)
         apart = sum(1 for one in all_outcomes if one.rule == rule and one.apart)
         asked = count[FOUND] + count[MISSED]
         rate = f"{count[FOUND] / asked:.1%}" if asked else "-"
-        lines.append(f"{rule:6}{title:27}{asked:7}{count[FOUND]:7}{rate:>8}{apart:7}{count[TOLD_BEFORE]:13}")
+        lines.append(
+            f"{rule:6}{TITLES[rule]:27}{asked:7}{count[FOUND]:7}{rate:>8}{apart:7}{count[TOLD_BEFORE]:13}"
+        )
     return lines
 
 
@@ -296,8 +307,9 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     found_all: list[Outcome] = []
+    rules = (options.rule,) if options.rule else tuple(TITLES)
     with get_context("spawn").Pool(options.jobs) as pool:
-        for some in pool.imap(partial(outcomes, root=options.packages), files, chunksize=4):
+        for some in pool.imap(partial(outcomes, root=options.packages, rules=rules), files, chunksize=4):
             found_all += some
             for one in some:
                 if options.verbose:
@@ -305,7 +317,7 @@ def main() -> int:
                         f"{one.file}:{one.line}: {one.rule} {one.result} {one.apart or one.said}".rstrip(),
                         flush=True,
                     )
-    print(*table(found_all), sep="\n")
+    print(*table(found_all, rules), sep="\n")
     for rule in TITLES:
         missed = [one for one in found_all if one.rule == rule and one.result == MISSED and not one.apart]
         for one in missed[: options.show]:
@@ -331,6 +343,7 @@ def _options() -> argparse.Namespace:
     add = parser.add_argument
     add("--packages", type=Path, default=PACKAGES, metavar="FOLDER", help="build/accuracy")
     add("--package", nargs="+", metavar="NAME", help="folders, with or without version (all)")
+    add("--rule", choices=sorted(TITLES), help="only the mutation for this rule (both)")
     add("--show", type=int, default=0, metavar="N", help="missed sites of each mutation to print")
     add("--jobs", type=int, default=1, metavar="N", help="processes (1)")
     add("--verbose", action="store_true", help="print each site as it is done")

@@ -91,6 +91,60 @@ def train_step(x):
     head(features).sum().backward()  # want TL402 "'features' is made under"
 """,
     },
+    "helper_of_another_file_reads_what_a_region_made": {
+        "pkg/__init__.py": "",
+        "pkg/helpers.py": """
+import numpy as np
+import torch
+
+
+def probabilities(logits, classes) -> list[dict[Label, float]]:
+    scores = np.asarray(torch.softmax(logits, dim=-1).tolist())
+    return [dict(zip(classes, row)) for row in scores]
+
+
+def trained(logits, weights) -> float:
+    loss = (logits * weights).mean()
+    loss.backward()
+    return loss.detach().item()
+
+
+def weighted(logits, weights):
+    return (logits * weights).mean()
+
+
+class Explanation(Data):
+    def __init__(self, **parts):
+        super().__init__(**parts)
+""",
+        "use.py": """
+import torch
+from pkg.helpers import Explanation, probabilities, trained, weighted
+
+
+class Scorer:
+    def scores(self, x):
+        self.model.eval()
+        with torch.no_grad():  # want TL401
+            logits = self.model(x)
+        return probabilities(logits, self.classes)[0]
+
+    def step(self, x):
+        with torch.no_grad():
+            logits = self.model(x)
+        return trained(logits, self.weights)
+
+    def loss(self, x):
+        with torch.no_grad():
+            logits = self.model(x)
+        return weighted(logits, self.weights)
+
+    def explanation(self, x):
+        with torch.no_grad():
+            logits = self.model(x)
+        return Explanation(scores=logits, index=self.index)
+""",
+    },
     "a_caller_without_gradients_and_others_out_of_sight": {
         "pkg/__init__.py": "",
         "pkg/losses.py": """

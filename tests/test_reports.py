@@ -299,9 +299,8 @@ def test_summaries(form: str) -> None:
     assert report(form, "x\n", WRITTEN, WRITTEN).endswith("\nFound 2 errors.\n")
     assert report(form, "x\n", curable).endswith("\nFound 1 error.\n[*] 1 fixable with `--fix`.\n")
     unsafe = replace(curable, fix=Fix("t", (Edit(Span.at(1, 0), "x"),), False))
-    assert report(form, "x\n", unsafe).endswith(
-        "\nFound 1 error.\nNo fixes available (1 hidden fix can be enabled with `--unsafe-fixes`).\n"
-    )
+    hidden = "(1 hidden fix can be enabled with `--unsafe-fixes`).\n"
+    assert report(form, "x\n", unsafe).endswith(f"\nFound 1 error.\nNo fixes available {hidden}")
     assert report(form, "x\n", curable, unsafe, unsafe).endswith(
         "\n[*] 1 fixable with `--fix` (2 hidden fixes can be enabled with `--unsafe-fixes`).\n"
     )

@@ -8,11 +8,13 @@ from torchlint.constructs import dotted
 
 _PLAIN = frozenset(
     {"int", "float", "complex", "bool", "str", "bytes", "None", "ndarray", "NDArray", "DataFrame", "Series"}
+    | {"DataArray", "csr_matrix", "spmatrix", "xr.Dataset", "xarray.Dataset"}
 )
 _HOLDERS = frozenset(
-    {"list", "dict", "tuple", "set", "frozenset", "Sequence", "Iterable", "Mapping"}
-    | {"List", "Dict", "Tuple", "Set", "FrozenSet", "Optional", "Union", "defaultdict", "OrderedDict"}
+    {"list", "tuple", "set", "frozenset", "Sequence", "Iterable"}
+    | {"List", "Tuple", "Set", "FrozenSet", "Optional", "Union"}
 )
+_MAPPINGS = frozenset({"dict", "Dict", "Mapping", "defaultdict", "DefaultDict", "OrderedDict"})
 
 
 def named(annotation: ast.expr) -> str | None:
@@ -33,17 +35,23 @@ def is_plain(annotation: ast.expr) -> bool:
         case ast.Constant(value=None):
             return True
         case ast.Constant(value=str() as text):
-            return _last(text) in _PLAIN
+            return _says_plain(text)
         case ast.BinOp(left=left, right=right):
             return is_plain(left) and is_plain(right)
         case ast.Tuple(elts=parts):
             return all(is_plain(part) for part in parts)
         case ast.Subscript(value=holder, slice=inner):
             name = _last(dotted(holder) or "")
-            return name in _PLAIN or (name in _HOLDERS and is_plain(inner))
+            if name in _MAPPINGS and isinstance(inner, ast.Tuple):
+                inner = inner.elts[-1]  # a key is no tensor, whatever it is called
+            return name in _PLAIN or (name in _MAPPINGS | _HOLDERS and is_plain(inner))
         case ast.Constant():
             return annotation.value is Ellipsis
-    return _last(dotted(annotation) or "") in _PLAIN
+    return _says_plain(dotted(annotation) or "")
+
+
+def _says_plain(name: str) -> bool:
+    return name in _PLAIN or _last(name) in _PLAIN
 
 
 def _last(name: str) -> str:

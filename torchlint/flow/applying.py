@@ -98,15 +98,18 @@ class Applying:
         if not walk.rehearsing and not walk.calls:
             self._tell_callee(callee, summary, bound)
         handed = [thing for value in arguments.all() for thing in self._places.within(value)]
-        leave_regions(self._walk, handed, node, recorded=True)
+        leave_regions(self._walk, handed, node, recorded=not _only_reads(definition, summary))
         self._running.hand_over(arguments)
         if summary.builds_graphs and GradMode.CALLER in walk.now().grad_mode:
             walk.records.builds_graphs = walk.records.asks_grad_mode = True
         self._run(summary, bound, node)
         after = self._after(summary, bound)
         self._tell(summary, bound, node)
-        if walk.now().regions and (summary.runs or (not discarded and _gives_tensor(summary.returns))):
-            infers = any(run.surely for run in summary.runs)
+        infers = summary.forwards or any(run.surely for run in summary.runs)
+        walk.records.forwards |= infers
+        if walk.now().regions and (
+            summary.runs or summary.forwards or (not discarded and _gives_tensor(summary.returns))
+        ):
             walk.tell(Computed(walk.now().born, walk.site(node), infers))
         if discarded and summary.runs and _gives_tensor(summary.returns):
             self._running.besides(node)
@@ -250,6 +253,7 @@ class Applying:
             self._places.log(self._resolve(path, bound), node)
         if summary.enables and walk.now().regions:
             walk.tell(Escaped(walk.now().born, walk.site(node), "gradients are enabled inside"))
+        walk.records.trains |= summary.trains
         if not walk.now().regions:
             walk.records.updates |= summary.updates
             in_constructor = walk.unit.name.rpartition(".")[2] == "__init__"
@@ -361,6 +365,21 @@ class Applying:
             facts = walk.now().tensor(thing)
             walk.state = walk.now().with_tensor(thing, replace(facts, born=facts.born | born))
         return value
+
+
+def _only_reads(definition: Definition, summary: Summary) -> bool:
+    """Whether a function trains nothing and gives back numbers: what it computes is for them alone.
+
+    A constructor gives an object, which may hold what it was given.
+    """
+    trains = summary.trains or summary.enables
+    return definition.name != "__init__" and not trains and all(map(_is_plain, summary.returns))
+
+
+def _is_plain(shape: Shape) -> bool:
+    if isinstance(shape, ContainerShape):
+        return all(_is_plain(part) for _, parts in shape.slots for part in parts)
+    return isinstance(shape, PlainShape)
 
 
 def _gives_tensor(shapes: tuple[Shape, ...]) -> bool:

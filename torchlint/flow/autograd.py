@@ -101,6 +101,7 @@ class Autograd:
         """Run backward from a value: stale saves that it reaches are faults, the rest is freed."""
         walk = self._walk
         site = walk.site(node)
+        walk.records.trains = True
         made_here = all(path_of(thing) is None for thing in tensors(value))
         if made_here and walk.now().grad_mode is GradMode.CALLER and not walk.calls:
             walk.evidence.trains = True
@@ -110,6 +111,8 @@ class Autograd:
             if path is not None:
                 walk.records.backwards.add(path)
             facts = walk.now().tensor(thing)
+            if outside := facts.born - walk.now().born:
+                walk.tell(Escaped(outside, site, "is trained on"))
             self.reach(thing, certain=len(value) == 1)
             for module in sorted(facts.modules, key=lambda module: module.place):
                 walk.records.trained |= {module.place.rpartition(".")[2], *walk.called_names.get(module, ())}

@@ -282,6 +282,8 @@ class Calls:
         known = _of_method(name, arguments)
         if known is not None and known.kind in MODULE_EFFECTS:
             return self._methods.of_module(known, thing, arguments, node)
+        if known is not None and known.kind == "log":
+            return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
         held = [
             item
             for item in self._places.slot(thing, f".{name}")
@@ -292,7 +294,7 @@ class Calls:
             return NOTHING.union(
                 *(self._callable(item, arguments, node, discarded=discarded) for item in held)
             )
-        if known is not None and known.kind in ("log", "backward", "step"):
+        if known is not None and known.kind in ("backward", "step"):
             return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
         return self.strangers.call(name, arguments, node, discarded=discarded, receiver=frozenset((thing,)))
 

@@ -288,7 +288,7 @@ class FileFlow:
         self._records[qualname] = walk.records
         if definition is None or definition.is_abstract:
             says_plain = definition is not None and definition.says_plain
-            return Summary((PlainShape(Plain.OTHER),)) if says_plain else UNKNOWN_SUMMARY
+            return Summary((PlainShape(Plain.OTHER),), trains=True) if says_plain else UNKNOWN_SUMMARY
         return summary_of(definition, walk)
 
     def _walk(

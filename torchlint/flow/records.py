@@ -71,6 +71,8 @@ class Records:
         self.leaves = False  # what is made outlives the call elsewhere than in its result
         self.steps: set[Path] = set()  # modules that backward runs through
         self.trained: set[str] = set()  # last names of the modules that backward runs through
+        self.forwards = False  # a module runs inside, whoever holds it
+        self.trains = False  # backward runs inside, or something that may run it
         self.builds_graphs = False  # in evaluation mode, if the caller leaves gradients on
         self.asks_grad_mode = False  # something would be said if the caller leaves gradients on
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def leave_regions(walk: Walk, operands: Iterable[Thing], node: cst.CSTNode, *, recorded: bool) -> None:
     """Tensors born in regions that are over are used: harmlessly, or recorded by autograd."""
     state = walk.now()
-    listed = list(operands) if recorded else []
+    # Nothing is recorded under inference_mode. Under no_grad it is not either, but who is seen to call a
+    # function there may not be the only caller.
+    listed = list(operands) if recorded and not state.around.surely_inferring else []
     for thing in listed:
         for region in state.tensor(thing).born - state.born:
             # What was born in the same region carries a graph on another path at most.

@@ -160,6 +160,7 @@ class Running:
         leave_regions(self._walk, [*operands, *([thing] if learns else [])], node, recorded=True)
         if discarded:
             self.besides(node)
+        walk.records.forwards = True
         if state.regions:
             walk.tell(Computed(state.born, walk.site(node), infers=True))
             if thing.cls is not None and walk.file.classes.fills_itself(thing.cls):

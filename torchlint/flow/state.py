@@ -151,6 +151,11 @@ class Around:
     casting: bool = False
     expecting: bool = False
 
+    @property
+    def surely_inferring(self) -> bool:
+        """Whether inference_mode is on here, whoever calls."""
+        return bool(self.inferring) and not self.inferring & {None, Asked.CALLERS}
+
     def join(self, other: Around) -> Around:
         """What either may be."""
         return Around(

@@ -13,12 +13,12 @@ import libcst as cst
 from torchlint.flow import resuming
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.domain import Grad, Mode
-from torchlint.flow.events import GIVEN_AWAY, Computed, Escaped, Logged
+from torchlint.flow.events import GIVEN_AWAY, Computed, Escaped, Logged, Region
 from torchlint.flow.leaving import leave
 from torchlint.flow.running import is_module_like
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import NOTHING, Closure, Module, Thing, Value
-from torchlint.flow.walk import tensors
+from torchlint.flow.walk import path_of, tensors
 from torchlint.tables.effects import says
 
 if TYPE_CHECKING:
@@ -63,18 +63,21 @@ class Strangers:
         handed = [thing for value in arguments.all() for thing in self._places.within(value)]
         operands = [*handed, *tensors(receiver)]
         if "gradient" in words:
+            walk.records.trains = True
             leave(walk, operands, node)
         elif "log" not in words:
             leave(walk, operands, node, lent=True)
+        carried: frozenset[Region] = frozenset()
         if "log" not in words:
-            self._hand_over(arguments, handed, node, discarded=discarded)
+            carried = self._hand_over(name, receiver, arguments, node, discarded=discarded)
         if discarded and "run" in words and any(map(_is_module, receiver)):
             self._calls.running.besides(node)
         for thing in (*receiver, *(thing for value in arguments.all() for thing in value)):
             resuming.use(walk, thing, node)
         given_modules = any(isinstance(thing, Module) for value in arguments.all() for thing in value)
+        infers = given_modules or any(map(_is_module, receiver))
+        walk.records.forwards |= infers and not discarded
         if walk.now().regions and not discarded and (handed or given_modules):
-            infers = given_modules or any(isinstance(thing, Module) for thing in receiver)
             walk.tell(Computed(walk.now().born, walk.site(node), infers))
         for value in arguments.all():
             self._calls.closures.handed |= value
@@ -83,22 +86,41 @@ class Strangers:
             )
         if walk.state is None:
             return NOTHING
-        return self._returned_by_stranger(name, operands, receiver, node)
+        return self._returned_by_stranger(name, operands, receiver, node, carried)
 
     def _hand_over(
-        self, arguments: Arguments, handed: list[Thing], node: cst.Call, *, discarded: bool
-    ) -> None:
+        self, name: str, receiver: Value, arguments: Arguments, node: cst.Call, *, discarded: bool
+    ) -> frozenset[Region]:
+        """Tell what gets away with the arguments; gives the regions whose tensors the result is made of."""
         walk = self._walk
         state = walk.now()
-        for thing in handed:
-            outside = state.tensor(thing).born - state.born
-            if outside:
-                walk.tell(Escaped(outside, walk.site(node), GIVEN_AWAY))
+        handed = [thing for value in arguments.all() for thing in self._places.within(value)]
+        outside = frozenset().union(*(state.tensor(thing).born for thing in handed)) - state.born
         if discarded:
             self._places.keep(NOTHING, NOTHING.union(*arguments.all()), node, anyway=True, lent=True)
+        elif self._is_loss(name, receiver, handed):
+            return outside
+        if outside:
+            walk.tell(Escaped(outside, walk.site(node), GIVEN_AWAY))
+        return frozenset()
+
+    def _is_loss(self, name: str, receiver: Value, handed: list[Thing]) -> bool:
+        """Whether a call computes a loss of what it is given, none of which is known to carry a graph.
+
+        What is trained here is believed to; so is what a module computes that holds the loss.
+        """
+        walk = self._walk
+        holds = any(_is_module(thing) and path_of(thing) != ("self",) for thing in receiver)
+        graphed = any(Grad.YES in walk.now().tensor(thing).grad for thing in handed)
+        return "loss" in says("place", name) and not (holds or graphed or walk.evidence.trains)
 
     def _returned_by_stranger(
-        self, name: str, operands: list[Thing], receiver: Value, node: cst.Call
+        self,
+        name: str,
+        operands: list[Thing],
+        receiver: Value,
+        node: cst.Call,
+        carried: frozenset[Region],
     ) -> Value:
         walk = self._walk
         state = walk.now()
@@ -117,7 +139,7 @@ class Strangers:
             Grad.YES if graded else known.grad,
             known.storages,
             known.nodes | frozenset((walk.site(node),)) if graded else known.nodes,
-            born=known.born,
+            born=known.born | carried,
             sources=known.sources,
             modules=modules.union(*(item.modules for item in facts)),
             forwards=frozenset().union(*(item.forwards for item in facts)),

@@ -41,7 +41,7 @@ def summary_of(definition: Definition, walk: Walk) -> Summary:
     elif records.returned:
         returns = _shapes(records.returned, end, walk, depth=0)
     if definition.says_plain:
-        returns = tuple(PlainShape(Plain.OTHER) if shape == UnknownShape() else shape for shape in returns)
+        returns = tuple(_said_plain(shape) for shape in returns)
     return Summary(
         returns,
         _modes(end),
@@ -61,9 +61,19 @@ def summary_of(definition: Definition, walk: Walk) -> Summary:
         _modes(records.yielded) if records.yielded is not None and _is_context(definition) else None,
         records.enables,
         frozenset(records.steps),
+        records.forwards,
+        records.trains,
         records.builds_graphs,
         tuple(_infers(end)),
     )
+
+
+def _said_plain(shape: Shape) -> Shape:
+    """The shape of a result that is annotated as numbers, where nothing is known of it or of its parts."""
+    if isinstance(shape, ContainerShape):
+        slots = tuple((slot, tuple(_said_plain(part) for part in parts)) for slot, parts in shape.slots)
+        return ContainerShape(shape.kind, slots)
+    return PlainShape(Plain.OTHER) if shape == UnknownShape() else shape
 
 
 def _is_context(definition: Definition) -> bool:

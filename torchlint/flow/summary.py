@@ -107,6 +107,8 @@ class Summary:
     yielded: tuple[tuple[Path, ModuleFacts], ...] | None = None  # modes at the yield of a context manager
     enables: bool = False  # gradients are switched on inside
     steps: frozenset[Path] = frozenset()  # modules of the caller that backward runs through
+    forwards: bool = False  # a module runs inside, whoever holds it
+    trains: bool = False  # backward runs inside, or something that may run it
     builds_graphs: bool = False  # in evaluation mode, where the caller leaves gradients on
     # Attributes of `self` that hold an inference tensor at its end, or still what they held before.
     infers: tuple[tuple[str, frozenset[Origin]], ...] = ()

@@ -169,11 +169,12 @@ class Targets:
         base = self._values.evaluate(target.value)
         slot, index = self._values.subscripts.index(target)
         self._places.log(value, target)
+        named = slot[1:2] in ("'", '"') or _is_text(index)  # what has an item of that name is no tensor
         written = frozenset(
             thing
             for thing in base
             if (isinstance(thing, Tensor) and not thing.several)
-            or (isinstance(thing, Opaque) and tensors(value))
+            or (isinstance(thing, Opaque) and tensors(value) and not named)
         )
         for thing in base:
             if isinstance(thing, Container):
@@ -228,6 +229,10 @@ class Targets:
         if isinstance(thing, Tensor):
             return self._autograd.part(thing, element, several=True)
         return frozenset((thing,)) if isinstance(thing, Scalar) else self._places.slot(thing, slot)
+
+
+def _is_text(index: Value) -> bool:
+    return bool(index) and all(isinstance(thing, Scalar) and thing.kind is Plain.TEXT for thing in index)
 
 
 def _adds_to(name: str, source: cst.BaseExpression) -> bool:

@@ -200,7 +200,8 @@ class Writing:
     def leave(self, facts: TensorFacts, site: Site) -> None:
         """Tell of a tensor that is written where a region is over in which it was made."""
         outside = facts.born - self._walk.now().born
-        if outside:
+        # Under inference_mode inference tensors may be written, whichever region made them.
+        if outside and not self._walk.now().around.surely_inferring:
             self._walk.tell(Escaped(outside, site, WRITTEN_OUTSIDE))
 
     def _written(self, thing: Thing, facts: TensorFacts, site: Site) -> None:
@@ -214,13 +215,15 @@ class Writing:
             not isinstance(one, Tensor) or one.holder is not None or path_of(one) is not None for one in held
         )
         learned = any(isinstance(one, Tensor) and one.leaf for one in (*held, *facts.storages))
-        if inside and (lives_on or Grad.YES in facts.grad):
+        # What a function sets as an item of something unknown is mostly one of a mapping.
+        guessed = isinstance(thing, Opaque) and isinstance(site.node, cst.Subscript)
+        if inside and ((lives_on and not (guessed and walk.calls)) or Grad.YES in facts.grad):
             walk.tell(Escaped(inside, site, LEARNED if learned else UPDATES))
-        walk.records.updates |= lives_on and not walk.now().regions
+        walk.records.updates |= lives_on and not guessed and not walk.now().regions
         path = path_of(thing)
         for storage in facts.storages:
             path = path or path_of(storage)
-        if path is not None:
+        if path is not None and not (guessed and path[-1].startswith("[")):
             walk.records.writes.add(path)
 
     def apply(
