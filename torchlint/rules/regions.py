@@ -78,7 +78,7 @@ class NoGradRule(Rule):
 
     def _kept(self) -> list[Region]:
         # An in-place update of what lives on is as good under inference_mode. Where no module runs beside it,
-        # it is what the region is for, and torch's notes keep no_grad for that; so they are for parameters.
+        # it is what the region is for, and torch's notes keep no_grad for that; parameters always count so.
         escaped = self._escaped | (self._updating - self._inferring)
         return [one for one in self._entered if one not in escaped]
 
