@@ -104,5 +104,5 @@ def test_the_differences_are_counted(capsys: pytest.CaptureFixture[str]) -> None
             f" they part at {counts['missed']} missed, {counts['false']} false, {counts['meant']} meant"
         )
     # A ratchet: a new difference has to be worth it, and is then counted here.
-    assert counts["missed"] <= 34
+    assert counts["missed"] <= 35
     assert counts["false"] <= 2
