@@ -14,7 +14,7 @@ PARTS = {
     "lint": ["ruff", "check", "."],
     "format": ["ruff", "format", "--check", "."],
     "types": ["mypy", "--strict", "torchlint", "scripts"],
-    "tests": ["pytest", "-q", *sys.argv[1:]],
+    "tests": ["pytest", "-q", "-n", "auto", *sys.argv[1:]],
 }
 
 

@@ -173,6 +173,7 @@ def test_what_cannot_be_read_is_told_alike(tmp_path: Path) -> None:
     assert [code for _, _, code, _ in told["open_bracket.py"]] == ["TL001"]
 
 
+@pytest.mark.limit(120)  # all fixtures
 def test_text_and_bytes_agree() -> None:
     for path in sorted(FIXTURES.rglob("*.py"))[::5]:
         data = path.read_bytes()

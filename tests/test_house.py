@@ -186,7 +186,7 @@ def test_a_message_follows_the_style(one: type[Rule]) -> None:
         assert style(one.help) is None, f"{one.help!r} {style(one.help)}"
 
 
-@pytest.mark.limit(120)  # all fixtures, and there are more of them with each rule
+@pytest.mark.limit(300)  # all fixtures, and there are more of them with each rule
 def test_what_is_said_about_the_fixtures_follows_the_style() -> None:
     said = {
         text

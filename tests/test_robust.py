@@ -231,7 +231,7 @@ def test_extreme_sources_are_answered(text: str) -> None:
     assert "TL002" not in {one.code for one in found}, own_failures(found)
 
 
-@pytest.mark.limit(120)  # all fixtures, and there are more of them with each rule
+@pytest.mark.limit(300)  # all fixtures, and there are more of them with each rule
 def test_answers_are_the_same_twice_and_survive_pickling() -> None:
     for text in FIXTURE_TEXTS:
         first = torchlint.check(text, filename="x.py", config=EVERY_RULE)
@@ -240,7 +240,7 @@ def test_answers_are_the_same_twice_and_survive_pickling() -> None:
         assert first == sorted(first, key=Diagnostic.sort_key)
 
 
-@pytest.mark.limit(120)  # all fixtures, and there are more of them with each rule
+@pytest.mark.limit(300)  # all fixtures, and there are more of them with each rule
 def test_answers_do_not_hang_on_the_hash_seed() -> None:
     command = [
         sys.executable,
@@ -263,7 +263,7 @@ def test_answers_do_not_hang_on_the_hash_seed() -> None:
     assert outputs[0] == outputs[1] == outputs[2]
 
 
-@pytest.mark.limit(120)  # all fixtures
+@pytest.mark.limit(300)  # all fixtures
 def test_checking_changes_nothing_around_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
@@ -306,7 +306,7 @@ def test_a_source_is_not_run(tmp_path: Path) -> None:
     assert not trace.exists()
 
 
-@pytest.mark.limit(120)
+@pytest.mark.limit(300)  # all fixtures
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.skipif(os.name == "nt", reason="fork is not there")
 def test_two_processes_answer_as_one(method: str) -> None:
