@@ -159,7 +159,7 @@ class TestScript:
         written(
             tmp_path,
             "import torch\nx, total = torch.ones(3, requires_grad=True), 0.0\nfor _ in range(4):\n"
-            "    loss = x.exp().sum()\n    loss.backward()\n    total += loss\n",
+            "    loss = x.exp().sum()\n    loss.backward()\n    total += loss  # noqa: TL202\n",
         )
         done = prove("train.py", cwd=tmp_path)
         assert verdicts(done.out)["train.py:6 no"] == "seen"

@@ -35,7 +35,7 @@ from torchlint.flow.things import (
     Thing,
     Value,
 )
-from torchlint.flow.walk import Walk, path_of
+from torchlint.flow.walk import Walk, path_of, sorted_things
 from torchlint.names import canonical
 from torchlint.tables import Op, Result, module, op
 from torchlint.tables.effects import Effect, effect, says
@@ -78,8 +78,9 @@ class Calls:
             if walk.state is None:
                 return NOTHING
             target, name = receiver, node.func.attr.value
-            for thing in receiver:
-                found.append(self._method(thing, name, arguments, node, discarded=discarded))
+            for thing in sorted_things(receiver):
+                given = self._method(thing, name, arguments, node, discarded=discarded)
+                found.append(given)  # torchlint: ignore[TL202] what is believed of tensors, not they
         else:
             callee = self._values.evaluate(node.func)
             arguments = self._arguments(node)
@@ -87,7 +88,7 @@ class Calls:
                 return NOTHING
             target, name = callee, ""
             modes = {walk.now().module(thing).mode if isinstance(thing, Module) else None for thing in callee}
-            for thing in callee:
+            for thing in sorted_things(callee):
                 found.append(
                     self._callable(thing, arguments, node, discarded=discarded, alone=len(modes) == 1)
                 )
@@ -99,7 +100,7 @@ class Calls:
         """What a with statement binds: of an object in sight, what its `__enter__` returns."""
         walk = self._walk
         found: list[Value] = []
-        for thing in value:
+        for thing in sorted_things(value):
             cls = thing.cls if isinstance(thing, Instance) and walk.state is not None else None
             enter = walk.file.classes.method(cls, "__enter__") if cls is not None else None
             leave = walk.file.classes.method(cls, "__exit__") if cls is not None else None
@@ -113,7 +114,7 @@ class Calls:
 
     def invoke(self, value: Value, arguments: Arguments, node: cst.Call) -> None:
         """A function that was handed over is called by whoever got it, here and now."""
-        for thing in value:
+        for thing in sorted_things(value):
             if isinstance(thing, Closure | Function | Module):
                 self._callable(thing, arguments, node, discarded=False)
 
