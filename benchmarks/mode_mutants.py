@@ -44,8 +44,8 @@ from torchlint.config import Config
 from torchlint.diagnostic import Diagnostic
 from torchlint.engine import check
 from torchlint.errors import TorchlintError, UnreadableSource
+from torchlint.files import find_files
 from torchlint.project import Project
-from torchlint.runner import find_files
 from torchlint.source import Source
 
 PACKAGES = Path(__file__).resolve().parents[1] / "build" / "accuracy"

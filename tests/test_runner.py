@@ -9,7 +9,8 @@ import pytest
 from command import CURED, LOGS_A_GRAPH, run, write
 
 from torchlint.config import Config
-from torchlint.runner import EXCLUDED, check_file, check_files, find_files
+from torchlint.files import EXCLUDED, find_files
+from torchlint.runner import check_file, check_files
 
 
 @pytest.fixture

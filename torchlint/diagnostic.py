@@ -46,17 +46,21 @@ class Fix:
 class Note:
     """A place that explains a diagnostic: where the region starts, which operation saved.
 
-    `filename` where it stands in another file than the diagnostic.
+    `filename` where it stands in another file than the diagnostic; `cell` as in a diagnostic.
     """
 
     message: str
     span: Span
     filename: str | None = None
+    cell: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """A finding with a position, in one file."""
+    """A finding with a position, in one file.
+
+    Of a notebook `cell` counts all cells from 1, and positions, those of edits too, are within that cell.
+    """
 
     filename: str
     span: Span
@@ -66,6 +70,7 @@ class Diagnostic:
     help: str | None = None
     notes: tuple[Note, ...] = ()
     fix: Fix | None = None
+    cell: int | None = None
 
     @property
     def line(self) -> int:

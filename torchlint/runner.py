@@ -1,4 +1,4 @@
-"""Many files: find them, check each by itself, write back what was fixed.
+"""Many files: check each by itself, write back what was fixed.
 
 Enough files are shared among processes. A file whose bytes never say `torch` is done after the reading:
 nothing else is imported for it.
@@ -6,12 +6,10 @@ nothing else is imported for it.
 
 from __future__ import annotations
 
-import fnmatch
 import os
-import re
 import signal
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -20,43 +18,13 @@ from typing import TYPE_CHECKING
 from torchlint.config import Config
 from torchlint.diagnostic import Diagnostic, Span
 from torchlint.errors import InternalError, UnreadableSource
+from torchlint.files import reason, write
 from torchlint.source import Source
 
 if TYPE_CHECKING:
     from torchlint.project import Project
 
-EXCLUDED = (
-    ".bzr",
-    ".direnv",
-    ".eggs",
-    ".git",
-    ".git-rewrite",
-    ".hg",
-    ".ipynb_checkpoints",
-    ".mypy_cache",
-    ".nox",
-    ".pants.d",
-    ".pyenv",
-    ".pytest_cache",
-    ".pytype",
-    ".ruff_cache",
-    ".svn",
-    ".tox",
-    ".venv",
-    ".vscode",
-    "__pycache__",
-    "__pypackages__",
-    "_build",
-    "buck-out",
-    "build",
-    "dist",
-    "node_modules",
-    "site-packages",
-    "venv",
-)
-"""Folders that a walk leaves out unless told otherwise."""
 
-_SUFFIXES = (".py", ".pyi")
 _ENOUGH_FILES = 32
 _FILES_AT_ONCE = 4
 _MOST_PROCESSES = 61  # what Windows can wait for
@@ -67,7 +35,7 @@ class Checked:
     """What one file gave.
 
     `source` is the text that the diagnostics point into, `None` where there is none to show; `fixed` counts
-    the fixes made, and `warning` says why some were not.
+    the fixes made, `warning` says why some were not, and `suppressed` is what comments silence.
     """
 
     filename: str
@@ -75,6 +43,7 @@ class Checked:
     source: Source | None = None
     fixed: int = 0
     warning: str | None = None
+    suppressed: tuple[Diagnostic, ...] = ()
 
 
 def check_source(source: Source, config: Config, project: Project | None = None) -> list[Diagnostic]:
@@ -129,16 +98,16 @@ def check_file(filename: str, config: Config, *, fix: bool) -> Checked:
         with open(filename, "rb") as file:
             data = file.read()
     except OSError as error:
-        message = f"cannot read this file: {_reason(error)}"
+        message = f"cannot read this file: {reason(error)}"
         return Checked(filename, (_about_file(filename, "TL001", "cannot-parse", message),))
     checked, fixed = check_bytes(data, filename, config, fix=fix)
     if fixed == data:
         return checked
     try:
-        _write(filename, fixed)
+        write(filename, fixed)
     except OSError as error:
         before, _ = check_bytes(data, filename, config, fix=False)
-        warning = f"{filename} could not be written, so its fixes are not made: {_reason(error)}"
+        warning = f"{filename} could not be written, so its fixes are not made: {reason(error)}"
         return Checked(filename, before.diagnostics, before.source, warning=warning)
     return checked
 
@@ -170,33 +139,6 @@ def check_files(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def find_files(
-    paths: Iterable[str],
-    *,
-    excluded: Iterable[str] = EXCLUDED,
-    force_exclude: bool = False,
-    warn: Callable[[str], None],
-) -> list[str]:
-    """The files to check, sorted, each once, named from the working folder where they are under it.
-
-    Folders are walked for Python files. A path that was named itself is taken as it is, even where
-    it is missing, and even where it is excluded unless `force_exclude` is set.
-    """
-    excludes = _matcher(excluded)
-    files: set[str] = set()
-    for path in paths:
-        name = _from_here(path)
-        if force_exclude and _any_part(name, excludes):
-            continue
-        if os.path.isdir(path):
-            files.update(_walk(name, excludes, warn))
-        elif name.endswith(".ipynb"):
-            warn(f"{name} is left out: notebooks are not read yet")
-        else:
-            files.add(name)
-    return sorted(files)
-
-
 def _check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tuple[Checked, bytes]:
     try:
         source = Source.from_bytes(data, filename)
@@ -218,30 +160,6 @@ def _check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tu
 
 def _about_file(filename: str, code: str, name: str, message: str) -> Diagnostic:
     return Diagnostic(filename, Span.at(1, 0), code, name, message)
-
-
-def _reason(error: OSError) -> str:
-    reason = error.strerror or type(error).__name__
-    return reason[:1].lower() + reason[1:]
-
-
-def _write(filename: str, data: bytes) -> None:
-    """Put the new bytes in place at once, so that a reader or a crash never meets half a file."""
-    import tempfile
-
-    target = os.path.realpath(filename)
-    mode = os.stat(target).st_mode
-    handle, temporary = tempfile.mkstemp(prefix=".torchlint-", dir=os.path.dirname(target))
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, mode & 0o7777)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _processes(files: int, jobs: int | None) -> int:
@@ -272,47 +190,3 @@ def _start_process() -> None:
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     warnings.simplefilter("ignore")
-
-
-def _walk(top: str, excludes: Callable[[str], bool], warn: Callable[[str], None]) -> Iterator[str]:
-    def unreadable(error: OSError) -> None:
-        warn(f"{error.filename} is left out: {_reason(error)}")
-
-    for folder, folders, names in os.walk(top, onerror=unreadable):
-        here = folder if top != os.curdir else folder[2:]
-        folders[:] = [name for name in folders if not excludes(os.path.join(here, name))]
-        for name in names:
-            path = os.path.join(here, name)
-            if name.endswith(_SUFFIXES) and not excludes(path):
-                yield path
-
-
-def _matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Whether a path, or its last part, is one of the patterns; `*` crosses folders."""
-    kept = [_from_here(pattern) if os.sep in pattern else pattern for pattern in patterns if pattern]
-    if not kept:
-        return lambda path: False
-    match = re.compile("|".join(map(fnmatch.translate, kept))).match
-    return lambda path: match(path) is not None or match(os.path.basename(path)) is not None
-
-
-def _any_part(path: str, excludes: Callable[[str], bool]) -> bool:
-    """Whether the path or one of the folders it lies in is excluded."""
-    while path and path not in (os.curdir, os.sep):
-        if excludes(path):
-            return True
-        parent = os.path.dirname(path)
-        if parent == path:
-            break
-        path = parent
-    return False
-
-
-def _from_here(path: str) -> str:
-    """A path named from the working folder where it lies under it, absolute elsewhere."""
-    here = os.getcwd()
-    full = os.path.abspath(path)
-    if full == here:
-        return os.curdir
-    prefix = here if here.endswith(os.sep) else here + os.sep
-    return full[len(prefix) :] if full.startswith(prefix) else full

@@ -25,8 +25,9 @@ from score import LABELS, Finding, ScoreError, add_options, below, chosen, label
 
 from torchlint.config import Config
 from torchlint.errors import TorchlintError
+from torchlint.files import find_files
 from torchlint.rules import RULES
-from torchlint.runner import check_files, find_files
+from torchlint.runner import check_files
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = HERE.parents[1] / "build" / "accuracy"
