@@ -16,7 +16,7 @@ from torchlint.config import Config
 from torchlint.diagnostic import Diagnostic
 from torchlint.source import Source
 
-EVERY_RULE = Config(select=("TL",))
+EVERY_RULE = Config(select=("TL",), project=False)  # a fixture is a program by itself
 
 
 def lint(path: Path) -> list[Diagnostic]:

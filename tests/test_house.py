@@ -80,7 +80,7 @@ SOURCE_TEXT = frozenset({"place", "op", "switch"})
 OTHER_WORDS = frozenset({"verb", "what"})
 
 CODES = tuple(one.code for one in RULES)
-EVERY_RULE = Config(select=("TL",))
+EVERY_RULE = Config(select=("TL",), project=False)
 
 
 def stem(of: type[Rule]) -> str:

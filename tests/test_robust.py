@@ -30,7 +30,7 @@ from torchlint.diagnostic import Diagnostic
 from torchlint.engine import check
 from torchlint.source import Source
 
-EVERY_RULE = Config(select=("TL",))
+EVERY_RULE = Config(select=("TL",), project=False)
 
 STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 TORCH = importlib.util.find_spec("torch")

@@ -91,8 +91,16 @@ class Definition:
 
     @property
     def says_plain(self) -> bool:
-        """Whether it is annotated to return numbers, texts or arrays, and no tensors."""
-        return self.node.returns is not None and is_plain(self.node.returns)
+        """Whether it is annotated to return numbers, texts or arrays, and no tensors.
+
+        What says None and returns something all the same has an annotation that nobody heeds.
+        """
+        said = self.node.returns
+        if isinstance(said, ast.Constant) and said.value is None:
+            return not any(
+                isinstance(node, ast.Return) and node.value is not None for node in ast.walk(self.node)
+            )
+        return said is not None and is_plain(said)
 
     @property
     def loops(self) -> bool:

@@ -32,6 +32,7 @@ _MOST_OPEN = 400  # files that are kept as they were read
 _MOST_USERS = 24  # files that say a name; what more say is nobody's in particular
 _LARGEST = 1_000_000  # bytes of a file that is read for its neighbours' sake
 _MOST_STARS = 16  # star imports of one file that are followed
+_UNSAID = 3  # folders without an `__init__.py` in a package
 _LONGEST_WAY = 8  # imports of imports that lead to a definition
 
 
@@ -205,7 +206,7 @@ class Layout:
     @classmethod
     def of(cls, project: Project, folder: str) -> Layout:
         """Read the folders above: packages have an `__init__.py`, a project has a marker at its top."""
-        above = folder
+        above = _packaged(project, folder)
         while "__init__.py" in project.listing(above) and os.path.dirname(above) != above:
             above = os.path.dirname(above)
         marked = _marked(project, folder)
@@ -315,6 +316,16 @@ def _marked(project: Project, folder: str) -> str | None:
             return None
         folder = above
     return None
+
+
+def _packaged(project: Project, folder: str) -> str:
+    """The nearest folder from here upwards that says it is a package; the folder itself where none does."""
+    above = folder
+    for _ in range(_UNSAID):
+        if "__init__.py" in project.listing(above):
+            return above
+        above = os.path.dirname(above)
+    return folder
 
 
 def _first_package(folder: str, above: str) -> str:

@@ -284,7 +284,8 @@ class Applying:
             return replace(callee, pause=pause, stepped=callee.stepped or ours.stepped)
         mode = (callee.mode & ~Mode.CALLER) | ours.mode
         site, explicit = callee.trained_at or ours.trained_at, callee.explicit or ours.explicit
-        return replace(ours, mode=mode, trained_at=site, explicit=explicit, pause=pause.join(ours.pause))
+        pause = pause.join(ours.pause)
+        return replace(ours, mode=mode, trained_at=site, explicit=explicit, pause=pause, chosen=None)
 
     def _shape(self, shape: Shape, made: _Made, role: str) -> Value:
         walk, bound, node = self._walk, made.bound, made.node

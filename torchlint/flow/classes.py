@@ -61,6 +61,7 @@ class Classes:
         self._modules: dict[str, bool] = {}
         self._sensitivities: dict[str, Sensitivity] = {}
         self._fills: dict[str, bool] = {}
+        self._learning: dict[str, bool] = {}
         self._attributes: dict[str, dict[str, list[object]]] = {}
         self._uses: dict[str, dict[str, set[str]]] = {}
 
@@ -107,7 +108,13 @@ class Classes:
         """Whether a class in sight derives from nn.Module, as far as the sources show."""
         known = self._modules.get(key)
         if known is None:
-            known = self._modules[key] = any(kin.classes.looks_like_module(kin) for kin in self.lineage(key))
+            lineage = self.lineage(key)
+            known = any(kin.classes.looks_like_module(kin) for kin in lineage)
+            # A base nobody shows, and a forward or layers anywhere between it and the class.
+            known = known or (
+                self.is_opaque(key) and any(kin.classes.is_built_like_module(kin.outline) for kin in lineage)
+            )
+            self._modules[key] = known
         return known
 
     def looks_like_module(self, kin: Kin) -> bool:
@@ -118,17 +125,14 @@ class Classes:
             dotted = self.imports.resolve(base) or base
             if dotted.startswith("torch.nn.") or "module" in says("base", dotted.rpartition(".")[2]):
                 return True
-            # A base nobody shows, and a forward: torch code has no other use for the word. Or
-            # layers built into the object itself.
-            if dotted == "torch.autograd.Function" or self._known_base(base):
-                continue
-            if "forward" in kin.outline.methods or self._holds_layers(kin.outline):
-                return True
             if any(module(star) for star in self.imports.starred(base)):
                 return True
         return False
 
-    def _holds_layers(self, outline: ClassOutline) -> bool:
+    def is_built_like_module(self, outline: ClassOutline) -> bool:
+        """Whether a class has a forward, which says module in torch code, or builds layers into itself."""
+        if "forward" in outline.methods:
+            return True
         for values in self._assigned(outline).values():
             for value in values:
                 if not isinstance(value, Construct):
@@ -209,7 +213,7 @@ class Classes:
         """The module that a constructor call of this source makes; None where it makes none that is known."""
         key = self.find(construct.callee)
         if key is not None:
-            return Made(key, self.sensitivity(key), True) if self.is_module(key) else None
+            return Made(key, self.sensitivity(key), self.learns(key)) if self.is_module(key) else None
         dotted = self.imports.resolve(construct.callee)
         candidates = [dotted] if dotted else list(self.imports.starred(construct.callee))
         layer = next((known for name in candidates if (known := module(name)) is not None), None)
@@ -225,6 +229,38 @@ class Classes:
         if not children and wrapper is not None and wrapper.kind == "same":
             children = [Sensitivity.UNKNOWN]  # DataParallel around something by its name
         return make(layer, positional, keywords, children)
+
+    def learns(self, key: str) -> bool:
+        """Whether a module class in sight may hold parameters; False where it shows that it holds none."""
+        known = self._learning.get(key)
+        if known is None:
+            self._learning[key] = False  # a class that holds itself adds nothing
+            known = self._learning[key] = self.is_opaque(key) or any(
+                kin.classes._holds_parameters(kin) for kin in self.lineage(key)
+            )
+        return known
+
+    def _holds_parameters(self, kin: Kin) -> bool:
+        bases = [self.imports.resolve(base) or base for base in kin.outline.bases if self.find(base) is None]
+        layers = [module(base) for base in bases if base != "torch.nn.Module"]
+        if any(layer is not None and layer.parameters != "no" for layer in layers):
+            return True
+        texts = (self.home.units.text(one.qualname) for one in kin.outline.methods.values())
+        made = map(self.made, kin.outline.calls())
+        if any("Parameter" in text for text in texts) or any(
+            one and one.parameters is not False for one in made
+        ):
+            return True
+        for attribute, values in self._assigned(kin.outline).items():
+            uses = self.uses(kin.key, attribute)
+            for value in values:
+                if isinstance(value, Construct):
+                    called = "()" in uses
+                    if self.made(value) is None and self._may_build_module(value.callee, called=called):
+                        return True
+                elif uses and not isinstance(value, str | int | float | bool | tuple):
+                    return True  # a module that was handed in
+        return False
 
     def fills_itself(self, key: str) -> bool:
         """Whether the forward of a module class in sight stores something on the module."""
@@ -287,7 +323,7 @@ class Classes:
 
     def _may_build_module(self, callee: str, *, called: bool) -> bool:
         dotted = self.imports.resolve(callee) or callee
-        if dotted.startswith("torch."):
+        if dotted.startswith("torch.") or dotted == "functools.partial":
             return False
         if callee.startswith(("self.", "super.")):
             return False  # the layers stand in the method itself, which is read as well

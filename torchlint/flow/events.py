@@ -307,6 +307,7 @@ class Touched:
 REACHES_AUTOGRAD = "reaches autograd"
 WRITTEN_OUTSIDE = "is written in place outside"
 STORED = "is stored"
+BESIDES = "is run for what it does besides"
 GIVEN_AWAY = "is handed to a stranger"
 UPDATES = "is an update of tensors that live on"
 LEARNED = "is an update of parameters"

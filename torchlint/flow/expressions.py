@@ -8,6 +8,7 @@ from typing import Protocol
 
 import libcst as cst
 
+from torchlint.flow.correlation import Condition
 from torchlint.flow.state import State
 from torchlint.flow.things import Value
 
@@ -37,6 +38,9 @@ class Expressions(Protocol):
 
     def assumed(self, node: cst.BaseExpression) -> bool | None:
         """The truth of a condition as long as nobody gives a named constant another value."""
+
+    def condition(self, node: cst.BaseExpression) -> Condition | None:
+        """What a condition asks, where two evaluations give one answer."""
 
     def narrow(self, node: cst.BaseExpression, *, holds: bool) -> None:
         """Take in what a condition says of the path on which it holds, or does not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from torchlint.flow.callers import can_name
 from torchlint.flow.domain import Fate
 from torchlint.flow.events import GIVEN_AWAY, RETURNED, STORED, Escaped, Event, Region
 from torchlint.tables.effects import says
@@ -31,7 +32,7 @@ def _fate(file: FileFlow, qualname: str, region: Region, asked: Fate, depth: int
     name = definition.name
     callers = [(file, caller) for caller in file.skeleton.call_sites.get(name, ()) if caller != qualname]
     for other in file.neighbours.users(name, definition.owner or name):
-        if asked is Fate.STAYS or _can_name(other, file, definition):
+        if asked is Fate.STAYS or can_name(other, file, definition):
             callers.extend((other, caller) for caller in other.skeleton.call_sites.get(name, ()))
     if len(callers) > _MOST_CALLERS:
         return Fate.LOST
@@ -57,19 +58,6 @@ def _measures(definition: Definition) -> bool:
     """Whether a function returns what only logs and reports want, as far as its name says."""
     words = says("function", definition.name)
     return "training" not in words and ("measure" in words or ("assessment" in words and definition.loops))
-
-
-def _can_name(other: FileFlow, file: FileFlow, definition: Definition) -> bool:
-    """Whether a word of another file may mean this function: a plain one is imported, or its module is."""
-    name = definition.name
-    if definition.owner is not None:
-        return True
-    dotted = other.imports.resolve(name)
-    if dotted is not None:
-        found = other.neighbours.find(dotted)
-        return found is None or found.home.path == file.path
-    path = file.path.replace("\\", "/").removesuffix("/__init__.py").removesuffix(".py")
-    return other in file.neighbours.users(name, path.rpartition("/")[2])
 
 
 def _fate_with(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.conditions import constant_truth
+from torchlint.flow.correlation import joined
 from torchlint.flow.expressions import Expressions
 from torchlint.flow.state import State, join
 
@@ -100,7 +101,7 @@ class Interpreter:
         assert isinstance(node, cst.If)
         walk = self._walk
         self._expressions.evaluate(node.test)
-        before = walk.state
+        condition, before = self._expressions.condition(node.test), walk.state
         truth = self._expressions.truth(node.test)
         assumed = self._expressions.assumed(node.test) if truth is None else None
         if assumed is not None and walk.calls:
@@ -120,9 +121,8 @@ class Interpreter:
         elif node.orelse is not None and walk.state is not None:
             with self._taken(assumed is not True):
                 self._suite(node.orelse.body)
-        if assumed is True:
-            walk.state = None
-        walk.join_with(after)
+        fails = walk.state if assumed is not True else None
+        walk.state = joined(walk, condition, after, fails)
 
     def _taken(self, taken: bool, /) -> AbstractContextManager[None]:
         """A branch; of one that a constant rules out no write in place is told."""

@@ -9,9 +9,10 @@ import libcst as cst
 
 from torchlint.flow import resuming
 from torchlint.flow.arguments import bind_parameters, described
+from torchlint.flow.callers import may_evaluate
 from torchlint.flow.classes import Made, make
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
-from torchlint.flow.events import Computed, Escaped, Forward
+from torchlint.flow.events import BESIDES, Computed, Escaped, Forward
 from torchlint.flow.layers import Layers
 from torchlint.flow.leaving import says_evaluation
 from torchlint.flow.regions import leave_regions
@@ -42,6 +43,7 @@ class Running:
         self._places = places
         self._closures = closures
         self.layers = Layers(walk, autograd, places, self)
+        self._unsettled: bool | None = None  # whether nobody who calls the function may evaluate anything
 
     def build(self, layer: Layer, arguments: Arguments, node: cst.CSTNode) -> Value:
         """A layer of torch.nn is constructed."""
@@ -200,7 +202,7 @@ class Running:
         walk = self._walk
         walk.records.leaves = True
         if walk.now().regions:
-            walk.tell(Escaped(walk.now().born, walk.site(node), "is run for what it does besides"))
+            walk.tell(Escaped(walk.now().born, walk.site(node), BESIDES))
 
     def outcome(self, thing: Module, arguments: Arguments, node: cst.CSTNode) -> Value:
         """What a module returns, with what it saves and writes."""
@@ -266,7 +268,7 @@ class Running:
                 facts.sensitivity if thing.sensitivity is Sensitivity.UNKNOWN else thing.sensitivity,
                 state.regions[-1] if state.regions else None,
                 self.evaluates(),
-                self._is_handed(thing),
+                facts.mode is Mode.CALLER and self._is_handed(thing),
                 lambda: walk.file.trains(place.rpartition(".")[2]),
             )
         )
@@ -280,6 +282,12 @@ class Running:
     def evaluates(self) -> bool:
         """Whether the function being walked says evaluation by its name."""
         return says_evaluation(self._walk, self._closures.names)
+
+    def _infers(self) -> bool:
+        """Whether the function being walked says by its name that it evaluates, predicts or decodes."""
+        names = self._closures.names
+        words = says("function", names[-1] if names else self._walk.unit.name.rpartition(".")[2])
+        return bool(words & {"evaluation", "decoding"}) and "training" not in words
 
     def _is_handed(self, thing: Module) -> bool:
         """Whether the module, or what holds it, is an argument of a function that others are to call.
@@ -297,10 +305,12 @@ class Running:
             return False
         if definition.is_private or "training" in says("function", definition.name):
             return False
-        owner = definition.owner
-        return owner is None or not (
-            owner.startswith("_") or walk.file.classes.is_opaque(walk.file.classes.own(owner))
-        )
+        owner, classes = definition.owner, walk.file.classes
+        if owner is not None and (owner.startswith("_") or classes.is_opaque(classes.own(owner))):
+            return False
+        if self._unsettled is None:
+            self._unsettled = not may_evaluate(walk.file, definition)
+        return self._unsettled
 
     def _grad(self, thing: Module, arguments: Arguments) -> Grad:
         mode = self._walk.now().grad_mode
@@ -308,7 +318,7 @@ class Running:
             return Grad.NO
         if thing.parameters is False or self.is_frozen(thing):
             return self._autograd.joint_grad(arguments.all())
-        if mode is GradMode.CALLER and self.evaluates():
+        if mode is GradMode.CALLER and self._infers():
             return Grad.UNKNOWN  # an evaluation is mostly called without gradients
         return Grad.YES if mode.surely_on else Grad.EITHER
 

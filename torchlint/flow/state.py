@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from torchlint.flow.domain import Creation, Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import Asked, Origin, Region, Site
@@ -14,12 +15,22 @@ from torchlint.flow.persistent import PersistentMap
 from torchlint.flow.things import Module, Opaque, Tensor, Thing, Value
 
 
+class Chosen(NamedTuple):
+    """The modes that a condition has chosen for a module: a question about a value."""
+
+    question: str
+    value: Value
+    holds: Mode
+    fails: Mode
+
+
 @dataclass(frozen=True, slots=True)
 class ModuleFacts:
     """The mode of a module; `explicit` when train() was called, not only a fresh module built.
 
     `sensitivity` is what the caller knows of a module whose class is out of sight here; `stepped`
-    when backward has run through it outside evaluation mode; `pause` what set evaluation mode.
+    when backward has run through it outside evaluation mode; `pause` what set evaluation mode;
+    `chosen` what has chosen the mode.
     """
 
     mode: Mode
@@ -29,6 +40,7 @@ class ModuleFacts:
     sensitivity: Sensitivity = Sensitivity.UNKNOWN
     stepped: bool = False
     pause: Pause = NO_PAUSE
+    chosen: Chosen | None = None
 
     def switched(self, mode: Mode, site: Site | None) -> ModuleFacts:
         """The same module after it was put into a mode at a site; None where a stranger may have done it."""
@@ -37,7 +49,9 @@ class ModuleFacts:
         if mode is Mode.EVAL and site is not None:
             before = self.pause if self.mode is Mode.EVAL else NO_PAUSE
             pause = before.begun(site, resumes=self.stepped)
-        return replace(self, mode=mode, trained_at=site if trains else None, explicit=trains, pause=pause)
+        return replace(
+            self, mode=mode, trained_at=site if trains else None, explicit=trains, pause=pause, chosen=None
+        )
 
     def join(self, other: ModuleFacts) -> ModuleFacts:
         """What either may be."""
@@ -49,6 +63,7 @@ class ModuleFacts:
             self.sensitivity if self.sensitivity is other.sensitivity else Sensitivity.UNKNOWN,
             self.stepped or other.stepped,
             self.pause.join(other.pause),
+            self.chosen if self.chosen == other.chosen else None,
         )
 
 

@@ -139,7 +139,7 @@ class Strangers:
             Grad.YES if graded else known.grad,
             known.storages,
             known.nodes | frozenset((walk.site(node),)) if graded else known.nodes,
-            born=known.born | carried,
+            born=known.born.union(carried, *(state.tensor(item).born for item in tensors(receiver))),
             sources=known.sources,
             modules=modules.union(*(item.modules for item in facts)),
             forwards=frozenset().union(*(item.forwards for item in facts)),

@@ -11,6 +11,7 @@ from torchlint.constructs import literal
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.conditions import Conditions, constant_truth
 from torchlint.flow.conversions import Conversions
+from torchlint.flow.correlation import Condition, condition_of, recall
 from torchlint.flow.displays import Displays
 from torchlint.flow.events import Escaped
 from torchlint.flow.expressions import Entered
@@ -153,8 +154,15 @@ class Values:
         """The truth of a condition as long as nobody gives a named constant another value."""
         return self._conditions.assumed(node)
 
+    def condition(self, node: cst.BaseExpression) -> Condition | None:
+        """What a condition asks."""
+        return condition_of(self._walk, self, node)
+
     def narrow(self, node: cst.BaseExpression, *, holds: bool) -> None:
         """Take in what a condition says."""
+        condition = self.condition(node) if self._walk.questions else None
+        if condition is not None:
+            recall(self._walk, condition, holds=holds)
         self._conditions.narrow(node, holds=holds)
 
     def bind_pattern(self, pattern: cst.CSTNode, value: Value) -> None:

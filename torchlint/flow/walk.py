@@ -54,6 +54,7 @@ class Walk:
         self.rehearsing = 0 if listener else 1
         self.joining = 0  # loops around that are walked with joined rounds
         self.guessed: set[Site] = set()  # operations of which nobody knows whether they carry a graph
+        self.questions: set[str] = set()  # conditions that have chosen the mode of a module
         self.loops: list[Loop] = []  # these loops, the innermost last
         self.round_depth = 0  # loops around that are played round by round
         # Of loops that are played round by round: only writes are told, or all but writes.

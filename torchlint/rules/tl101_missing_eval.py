@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torchlint.flow.domain import GradMode, Mode, Sensitivity
 from torchlint.flow.events import (
+    BESIDES,
     MAY_REACH_AUTOGRAD,
     REACHES_AUTOGRAD,
     Backward,
@@ -36,6 +37,7 @@ class MissingEval(Rule):
         self._trained: set[Module] = set()
         self._feeding: set[Region] = set()
         self._maybe_feeding: set[Region] = set()
+        self._besides: set[Site] = set()
         self._trains = False
 
     def visit_Forward(self, event: Forward) -> None:
@@ -53,15 +55,18 @@ class MissingEval(Rule):
         self._trains = True
 
     def visit_Escaped(self, event: Escaped) -> None:
-        """Remember the regions whose results feed a loss."""
+        """Remember the regions whose results feed a loss, and what runs for no result."""
         if event.how == REACHES_AUTOGRAD:
             self._feeding |= event.regions
         elif event.how == MAY_REACH_AUTOGRAD:
             self._maybe_feeding |= event.regions
+        elif event.how == BESIDES:
+            self._besides.add(event.site)
 
     def leave_Unit(self, event: LeaveUnit) -> None:
         """Report what is neither deliberate nor a sample for the other half of a training step."""
-        for (region, module), (forward, *others) in self._runs.items():
+        for (region, module), runs in self._runs.items():
+            forward, *others = sorted(runs, key=lambda run: run.site in self._besides)
             # Fake samples for a discriminator: the generator itself is trained here.
             if (
                 self._feeds(region)
@@ -86,14 +91,18 @@ class MissingEval(Rule):
         return region in self._feeding or (self._trains and region in self._maybe_feeding)
 
     def _is_deliberate(self, forward: Forward) -> bool:
+        # Nobody takes the result of what was built here, or comes from anybody: lazy layers get their shapes.
+        fresh = not forward.explicit and _is_set_here(forward)
+        if forward.site in self._besides and not forward.evaluates and (fresh or forward.handed):
+            return True
         # train() was called here, and nothing here trains or says evaluation: Monte Carlo
         # dropout, or statistics of BatchNorm that are to move.
-        set_here = (
-            forward.explicit
-            and forward.trained_at is not None
-            and forward.trained_at.unit is forward.site.unit
-        )
+        set_here = forward.explicit and _is_set_here(forward)
         return set_here and not self._trains and not forward.evaluates
+
+
+def _is_set_here(forward: Forward) -> bool:
+    return forward.trained_at is not None and forward.trained_at.unit is forward.site.unit
 
 
 def _may_train(event: Forward) -> bool:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from torchlint.prove.observations import Observation, Site
@@ -102,9 +103,9 @@ class CallWatch(TorchFunctionMode):
 
 
 def tensors_in(value: object) -> list[torch.Tensor]:
-    """The tensors in nested tuples, lists and dicts."""
+    """The tensors in nested tuples, lists and dicts, but parameters of lazy layers that are not made yet."""
     if isinstance(value, torch.Tensor):
-        return [value]
+        return [] if is_lazy(value) else [value]
     if isinstance(value, dict):
         value = list(value.values())
     return (
