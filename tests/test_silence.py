@@ -18,7 +18,7 @@ from torchlint.source import Source
 HEAD = "import torch\nx = torch.ones(1, requires_grad=True)\ny = (x * 2).sum()\n"
 EVERY_RULE = Config(select=("TL",))
 
-# What stands below HEAD, with `# noqa`, and with `# torchlint: ignore` and a reason.
+# What stands below HEAD, and the same with comments for flake8, and with torchlint's own and a reason.
 PLACES = {
     "print(y.item())": ("print(y.item())  # noqa: TL201", "print(y.item())  # torchlint: ignore[TL201] old"),
     "print(y.item())  # why ": (

@@ -166,6 +166,8 @@ def check_files(
         with _interruption_kept_back():
             results = pool.map(check, filenames, chunksize=_FILES_AT_ONCE)
         yield from results
+        # All is done, so this takes no time; Python trips over the pool's pipes where it ends before them.
+        pool.shutdown()
     except BrokenProcessPool:
         raise InternalError("a process of torchlint died; --jobs 1 shows at which file") from None
     finally:

@@ -78,6 +78,9 @@ def _silenced(result: Checked, wanted: Adding) -> Silenced | None:
             warn(f"{one.filename}:{one.line}: {one.code} {one.message}")
     if result.source is None:
         return None
+    if any(one.cell is not None for one in result.diagnostics):
+        warn(f"{result.filename} is left as it was: comments are not put into notebooks")
+        return None
     spelling = Spelling.NOQA if wanted.noqa else Spelling.IGNORE
     done = silence(result.source, result.diagnostics, spelling, reason=wanted.reason)
     for one in done.left:
