@@ -375,7 +375,7 @@ class TestRule:
             ["TL103", "graph-in-evaluation"],
         ]
         off = [line.split()[0] for line in done.out.splitlines() if line.endswith("off by default")]
-        assert off == ["TL204", "TL404"]
+        assert off == ["TL003", "TL204", "TL404"]
 
     def test_an_unknown_one(self, tmp_path: Path) -> None:
         done = run("rule", "TL104", cwd=tmp_path)
