@@ -369,13 +369,13 @@ class TestRule:
         done = run("rule", cwd=tmp_path)
         assert done.status == 0
         assert [line.split()[:2] for line in done.out.splitlines()][:4] == [
+            ["TL003", "unused-suppression"],
             ["TL101", "missing-eval"],
             ["TL102", "eval-not-restored"],
             ["TL103", "graph-in-evaluation"],
-            ["TL201", "item-without-detach"],
         ]
         off = [line.split()[0] for line in done.out.splitlines() if line.endswith("off by default")]
-        assert off == ["TL204", "TL404"]
+        assert off == ["TL003", "TL204", "TL404"]
 
     def test_an_unknown_one(self, tmp_path: Path) -> None:
         done = run("rule", "TL104", cwd=tmp_path)

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 
 from torchlint import __version__
-from torchlint.commands import check, prove, rule
+from torchlint.commands import baseline, check, prove, rule
 from torchlint.errors import TorchlintError
 
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A source's own syntax warnings are for Python to show when it runs.
     warnings.simplefilter("ignore")
     try:
-        options = _parser().parse_args(argv)
+        options = _parser().parse_args(_spelled(argv))
         status: int = options.run(options)
         sys.stdout.flush()
         return status
@@ -50,6 +50,14 @@ def _failed(message: str) -> int:
     return 2
 
 
+def _spelled(argv: Sequence[str] | None) -> list[str]:
+    """The words for the parser: a value that may be left out stands behind '=' and is never the next word."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    end = words.index("--") if "--" in words else len(words)
+    optional = check.OPTIONAL_VALUES if words[:1] == ["check"] else ()
+    return [f"{word}=" if word in optional and at < end else word for at, word in enumerate(words)]
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="torchlint",
@@ -59,6 +67,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"torchlint {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (check, rule, prove):
+    for command in (check, baseline, rule, prove):
         command.add(commands)
     return parser

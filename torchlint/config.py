@@ -12,13 +12,16 @@ class Config:
     `select` and `ignore` hold code prefixes (`TL`, `TL3`, `TL301`); `None` for `select` means
     each rule's own default. The longest prefix that matches a code decides, `ignore` before
     `select` when both are equally long. Without `project` each file is read by itself.
-    With `unsafe_fixes` fixes are made that may change what a program does.
+    With `unsafe_fixes` fixes are made that may change what a program does. Without `noqa` no comment silences
+    anything. `baseline` names a file of findings that are known and not told again.
     """
 
     select: tuple[str, ...] | None = None
     ignore: tuple[str, ...] = ()
     project: bool = True
     unsafe_fixes: bool = False
+    noqa: bool = True
+    baseline: str | None = None
 
     def enables(self, code: str, *, default: bool) -> bool:
         """Whether the rule with this code runs; `default` is what the rule itself says."""

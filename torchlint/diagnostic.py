@@ -82,6 +82,11 @@ class Diagnostic:
         """The column it starts at, from 0, in code points."""
         return self.span.start_column
 
+    @property
+    def about_file(self) -> bool:
+        """Whether it is about torchlint's reading of the file, TL001 or TL002, not about a place in it."""
+        return self.code in ("TL001", "TL002")
+
     def sort_key(self) -> tuple[str, Span, str, str]:
         """The order in which diagnostics are shown: file, place, code."""
         return (self.filename, self.span, self.code, self.message)

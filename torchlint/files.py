@@ -68,6 +68,25 @@ def find_files(
     return sorted(files)
 
 
+def put(filename: str, data: bytes) -> None:
+    """Write a file that need not be there yet, whole or not at all. Raises OSError."""
+    if os.path.exists(filename):
+        write(filename, data)
+        return
+    # Opened by its name, so that its mode is what the user has set for new files.
+    temporary = f"{filename}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, filename)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
 def write(filename: str, data: bytes) -> None:
     """Put the new bytes in place at once, so that a reader or a crash never meets half a file."""
     import tempfile

@@ -11,17 +11,19 @@ import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from torchlint.config import Config
 from torchlint.diagnostic import Diagnostic, Span
-from torchlint.errors import InternalError, UnreadableSource
+from torchlint.errors import ConfigError, InternalError, UnreadableSource
 from torchlint.files import reason, write
 from torchlint.source import Source
 
 if TYPE_CHECKING:
+    from torchlint.baseline import Key
+    from torchlint.comments import Remark
     from torchlint.project import Project
 
 
@@ -35,7 +37,9 @@ class Checked:
     """What one file gave.
 
     `source` is the text that the diagnostics point into, `None` where there is none to show; `fixed` counts
-    the fixes made, `warning` says why some were not, and `suppressed` is what comments silence.
+    the fixes made, `warning` says why some were not, and `suppressed` is what comments silence. `remarks` are
+    about these comments. `keys` are what a baseline holds of the diagnostics, `known` what it holds already
+    and is not among them.
     """
 
     filename: str
@@ -44,14 +48,41 @@ class Checked:
     fixed: int = 0
     warning: str | None = None
     suppressed: tuple[Diagnostic, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    keys: tuple[Key, ...] = ()
+    known: tuple[Key, ...] = ()
 
 
 def check_source(source: Source, config: Config, project: Project | None = None) -> list[Diagnostic]:
-    """What is found in one source that no comment silences."""
-    from torchlint.engine import check
-    from torchlint.noqa import unsuppressed
+    """What is found in one source that no comment silences and that is in no baseline."""
+    return list(judge(source, config, project).diagnostics)
 
-    return unsuppressed(source, check(source, config, project=project))
+
+def judge(source: Source, config: Config, project: Project | None = None) -> Checked:
+    """The same with what is set aside. Raises ConfigError where the baseline cannot be read."""
+    from torchlint.engine import check
+    from torchlint.noqa import sift
+
+    sifted = sift(source, check(source, config, project=project), config)
+    if not sifted.left:
+        shown = source if sifted.suppressed else None
+        return Checked(source.filename, (), shown, suppressed=sifted.suppressed, remarks=sifted.remarks)
+    from torchlint.baseline import key_of, load
+
+    new, known = (
+        (list(sifted.left), [])
+        if config.baseline is None
+        else load(config.baseline).split(source, sifted.left)
+    )
+    return Checked(
+        source.filename,
+        tuple(new),
+        source if new or sifted.suppressed else None,
+        suppressed=sifted.suppressed,
+        remarks=sifted.remarks,
+        keys=tuple(key_of(source, one) for one in new if not one.about_file),
+        known=tuple(key_of(source, one) for one in known),
+    )
 
 
 @cache
@@ -82,10 +113,12 @@ def check_text(text: str | bytes, filename: str, config: Config) -> list[Diagnos
 
 def check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tuple[Checked, bytes]:
     """What the bytes of one file give, and the bytes after the fixes."""
-    if b"torch" not in data:
+    if b"torch" not in data and not (config.enables("TL003", default=False) and b"noqa" in data.lower()):
         return Checked(filename), data
     try:
         return _check_bytes(data, filename, config, fix=fix)
+    except ConfigError:
+        raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
         message = f"torchlint failed on this file: {reason}"
@@ -133,6 +166,8 @@ def check_files(
         with _interruption_kept_back():
             results = pool.map(check, filenames, chunksize=_FILES_AT_ONCE)
         yield from results
+        # All is done, so this takes no time; Python trips over the pool's pipes where it ends before them.
+        pool.shutdown()
     except BrokenProcessPool:
         raise InternalError("a process of torchlint died; --jobs 1 shows at which file") from None
     finally:
@@ -146,15 +181,23 @@ def _check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tu
         from torchlint.engine import unreadable
 
         return Checked(filename, (unreadable(filename, error),)), data
-    check = partial(check_source, config=config, project=shared_project() if config.project else None)
+    ask = partial(judge, config=config, project=shared_project() if config.project else None)
     if not fix:
-        found = tuple(check(source))
-        return Checked(filename, found, source if found else None), data
+        return ask(source), data
     from torchlint.fixes import fix as fixed
 
+    judged: dict[str, Checked] = {}
+
+    def check(text: Source) -> tuple[Diagnostic, ...]:
+        judged[text.text] = ask(text)
+        return judged[text.text].diagnostics
+
     result = fixed(source, check, unsafe=config.unsafe_fixes)
+    last = judged[result.source.text]
     warning = f"{filename}: fixes that do not give valid Python were taken back" if result.undone else None
-    checked = Checked(filename, result.diagnostics, result.source, result.count, warning)
+    checked = replace(
+        last, diagnostics=result.diagnostics, source=result.source, fixed=result.count, warning=warning
+    )
     return checked, result.source.to_bytes() if result.count else data
 
 

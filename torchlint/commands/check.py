@@ -6,14 +6,19 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from torchlint.commands import known, warn
+from torchlint.commands.silence import adding, print_with_comments, write_comments
 from torchlint.config import Config
 from torchlint.errors import ConfigError
 
 if TYPE_CHECKING:
     from torchlint.runner import Checked
+
+OPTIONAL_VALUES = ("--add-noqa", "--add-ignore")
+"""Options that take a value behind '=' or none."""
 
 _STDIN = "-"
 
@@ -23,13 +28,29 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     check = commands.add_parser("check", help="check files and folders", allow_abbrev=False)
     check.set_defaults(run=_run)
     add = check.add_argument
-    add("paths", nargs="*", metavar="PATH", help="files, folders, or - for standard input (default: .)")
+    add_choice(check)
     add("--stdin-filename", metavar="PATH", help="the name of what standard input holds")
-    add("--select", action="append", metavar="CODES", help="only these rules: codes, prefixes or names")
-    add("--ignore", action="append", metavar="CODES", help="not these rules; the longer prefix wins")
     add("--fix", action="store_true", help="make the safe fixes")
     add("--unsafe-fixes", action="store_true", help="also those that may change what the program does")
+    add("--baseline", metavar="FILE", help="only what is not in FILE; `torchlint baseline` writes it")
+    add(
+        "--ignore-noqa",
+        "--disable-noqa",
+        action="store_true",
+        help="also what comments silence",
+    )
+    add("--add-noqa", nargs="?", metavar="=REASON", help="no report: put '# noqa: CODE' at each finding")
+    add("--add-ignore", nargs="?", metavar="=REASON", help="the same with '# torchlint: ignore[CODE]'")
     add("--output-format", choices=("full", "concise", "json"), default="full", help="default: full")
+    add("--color", choices=("auto", "always", "never"), default="auto", help="default: auto")
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """The options that say which files are checked, and by which rules."""
+    add = parser.add_argument
+    add("paths", nargs="*", metavar="PATH", help="files, folders, or - for standard input (default: .)")
+    add("--select", action="append", metavar="CODES", help="only these rules: codes, prefixes or names")
+    add("--ignore", action="append", metavar="CODES", help="not these rules; the longer prefix wins")
     add("--exclude", action="append", metavar="PATTERNS", help="leave these out instead of the usual folders")
     add("--extend-exclude", action="append", metavar="PATTERNS", help="leave these out too")
     add("--force-exclude", action="store_true", help="leave them out even where they are named as PATH")
@@ -39,21 +60,44 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="read each file by itself, not what it imports or who calls it",
     )
     add("--jobs", "-j", type=_count, metavar="N", help="processes (default: one for each core)")
-    add("--color", choices=("auto", "always", "never"), default="auto", help="default: auto")
+
+
+def config_of(options: argparse.Namespace) -> Config:
+    """What the options say of the rules."""
+    return Config(
+        _codes(options.select, "--select"),
+        _codes(options.ignore, "--ignore") or (),
+        project=not options.no_project,
+    )
+
+
+def files_of(options: argparse.Namespace) -> list[str]:
+    """The files that the options name."""
+    files = _find(options.paths or [os.curdir], options)
+    if not files:
+        warn("no Python files found under the given path(s)")
+    return files
 
 
 def _run(options: argparse.Namespace) -> int:
     from torchlint.reports import Fixing, Palette, render
 
-    config = Config(
-        _codes(options.select, "--select"),
-        _codes(options.ignore, "--ignore") or (),
-        project=not options.no_project,
+    config = replace(
+        config_of(options),
         unsafe_fixes=options.unsafe_fixes,
+        noqa=not options.ignore_noqa,
+        baseline=options.baseline,
     )
+    comments = adding(options)
     out = sys.stdout
+    if config.baseline is not None:
+        from torchlint.baseline import load
+
+        load(config.baseline)  # before anything is checked
     if _STDIN in options.paths:
         results, fixed = _check_stdin(options, config)
+        if comments is not None:
+            return print_with_comments(results[0], fixed, comments) if results else 0
         if options.fix:
             # As ruff does: the fixed text takes stdout, the report goes beside it.
             sys.stdout.buffer.write(fixed)
@@ -63,6 +107,10 @@ def _run(options: argparse.Namespace) -> int:
     for result in results:
         if result.warning is not None:
             warn(result.warning)
+        for line, message in result.remarks:
+            warn(f"{result.filename}:{line}: {message}")
+    if comments is not None:
+        return write_comments(results, comments)
     palette = Palette(_coloured(options.color, out))
     fixing = Fixing(options.fix, options.unsafe_fixes)
     for piece in render(options.output_format, results, palette=palette, fixing=fixing):
@@ -87,21 +135,27 @@ def _check_stdin(options: argparse.Namespace, config: Config) -> tuple[list[Chec
 def _check_paths(options: argparse.Namespace, config: Config) -> list[Checked]:
     from torchlint.runner import check_files
 
-    files = _find(options.paths or [os.curdir], options)
-    if not files:
-        warn("no Python files found under the given path(s)")
-    results = check_files(files, config, fix=options.fix, jobs=options.jobs)
-    return [result for result in results if result.diagnostics or result.fixed or result.warning]
+    results = list(check_files(files_of(options), config, fix=options.fix, jobs=options.jobs))
+    if config.baseline is not None:
+        from torchlint.commands.baseline import tell_gone
+
+        tell_gone(results, config)
+    return [result for result in results if _says_something(result)]
+
+
+def _says_something(result: Checked) -> bool:
+    said = (result.diagnostics, result.fixed, result.warning, result.suppressed, result.remarks)
+    return any(said)
 
 
 def _codes(given: list[str] | None, option: str) -> tuple[str, ...] | None:
     """The code prefixes that an option names; `None` where the option was not given."""
     if given is None:
         return None
-    from torchlint.rules import RULES
+    from torchlint.rules import SELECTABLE
 
     wanted = {"ALL": "TL"}
-    for rule in RULES:
+    for rule in SELECTABLE:
         wanted.update({rule.code[:length]: rule.code[:length] for length in range(2, len(rule.code) + 1)})
         wanted[rule.name] = rule.code
     words = [word for text in given for word in (piece.strip() for piece in text.split(",")) if word]

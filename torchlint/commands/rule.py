@@ -18,14 +18,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from torchlint.rulebook import page
-    from torchlint.rules import RULES
+    from torchlint.rules import SELECTABLE
 
     if options.code is None:
-        width = max(len(rule.name) for rule in RULES)
-        for rule in RULES:
+        width = max(len(rule.name) for rule in SELECTABLE)
+        for rule in SELECTABLE:
             default = "on" if rule.on_by_default() else "off"
             print(f"{rule.code}  {rule.name:<{width}}  {rule.group.value}, {default} by default")
         return 0
-    wanted = {word: rule.code for rule in RULES for word in (rule.code, rule.name)}
+    wanted = {word: rule.code for rule in SELECTABLE for word in (rule.code, rule.name)}
     print(page(known(options.code, wanted, "rule")).rstrip("\n"))
     return 0

@@ -75,5 +75,5 @@ def _advice(found: Diagnostic, fixing: Fixing) -> Iterator[tuple[str, str]]:
     if found.fix is not None and not found.fix.safe:
         leaves = "" if fixing.unsafe else ", so --fix leaves it"
         yield "note", f"this fix may change what the program does{leaves}"
-    if not found.code.startswith("TL0"):
+    if not found.about_file:
         yield "help", f"torchlint rule {found.code}"

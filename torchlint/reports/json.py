@@ -18,7 +18,7 @@ def write(results: Sequence[Checked], *, palette: Palette, fixing: Fixing) -> It
 
 
 def _object(found: Diagnostic) -> dict[str, object]:
-    about_file = found.code.startswith("TL0")
+    about_file = found.about_file
     return {
         "cell": None,
         "code": found.code,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torchlint.rules.base import Rule
+from torchlint.rules.tl003_unused_suppression import UnusedSuppression
 from torchlint.rules.tl101_missing_eval import MissingEval
 from torchlint.rules.tl102_eval_not_restored import EvalNotRestored
 from torchlint.rules.tl103_graph_in_evaluation import GraphInEvaluation
@@ -36,8 +37,12 @@ RULES: tuple[type[Rule], ...] = (
     IdleGradSwitch,
     NoGradAtTheBorder,
 )
+"""The rules that the engine asks."""
 
-_BY_WORD = {word: rule for rule in RULES for word in (rule.code, rule.name)}
+SELECTABLE: tuple[type[Rule], ...] = (UnusedSuppression, *RULES)
+"""All that an option can name: with the rule about comments, which is asked when the others are done."""
+
+_BY_WORD = {word: rule for rule in SELECTABLE for word in (rule.code, rule.name)}
 
 
 def rule(word: str) -> type[Rule] | None:
