@@ -113,17 +113,22 @@ def check_file(filename: str, config: Config, *, fix: bool) -> Checked:
 
 
 def check_files(
-    filenames: Sequence[str], config: Config, *, fix: bool = False, jobs: int | None = None
+    filenames: Sequence[str],
+    config: Config | Sequence[Config],
+    *,
+    fix: bool = False,
+    jobs: int | None = None,
 ) -> Iterator[Checked]:
-    """What each file gives, in the order of the names.
+    """What each file gives, in the order of the names; one configuration for all, or one for each.
 
     `jobs` is how many processes to use; `None` takes one for each core where there are enough files.
     """
     shared_project.cache_clear()
-    check = partial(check_file, config=config, fix=fix)
+    configs = [config] * len(filenames) if isinstance(config, Config) else config
+    check = partial(check_file, fix=fix)
     processes = _processes(len(filenames), jobs)
     if processes < 2:
-        yield from map(check, filenames)
+        yield from map(check, filenames, configs)
         return
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
@@ -131,7 +136,7 @@ def check_files(
     pool = ProcessPoolExecutor(processes, initializer=_start_process)
     try:
         with _interruption_kept_back():
-            results = pool.map(check, filenames, chunksize=_FILES_AT_ONCE)
+            results = pool.map(check, filenames, configs, chunksize=_FILES_AT_ONCE)
         yield from results
     except BrokenProcessPool:
         raise InternalError("a process of torchlint died; --jobs 1 shows at which file") from None
