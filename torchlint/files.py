@@ -141,8 +141,9 @@ def _walk(
 
 
 def _is_excluded(path: str, sieve_of: Callable[[str], Sieve]) -> bool:
-    """Whether an absolute path or one of the folders it lies in is excluded."""
-    while (above := os.path.dirname(path)) != path:
+    """Whether an absolute path or one of the folders it lies in is excluded, from the working folder on."""
+    here = os.getcwd()
+    while path != here and (above := os.path.dirname(path)) != path:
         if sieve_of(above).excluded.match(path):
             return True
         path = above

@@ -156,9 +156,19 @@ def _nearest(folder: str) -> str | None:
 
 
 def _has_table(path: str) -> bool:
+    """Whether a pyproject.toml has a table for us; most have none, and cost no parser."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return False
+    if b"torchlint" not in data:
+        return False
     from torchlint import tomlfile
 
-    return tomlfile.mentions_us(path) and _table(tomlfile.read(path)[0], path) is not None
+    if not tomlfile.has_parser() and not tomlfile.names_our_table(data):
+        return False
+    return _table(tomlfile.read(path)[0], path) is not None
 
 
 def _table(data: Mapping[str, Any], path: str) -> Any:

@@ -47,16 +47,14 @@ def parse(text: str, name: str) -> dict[str, Any]:
         raise ConfigError(f"{place}: not valid TOML: {said[:1].lower()}{said[1:]}") from None
 
 
-def mentions_us(path: str) -> bool:
-    """Whether a pyproject.toml may have a table for torchlint; most have none, and need no parser."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError:
-        return False
-    if b"torchlint" not in data:
-        return False
-    return _parser() is not None or _TABLE.search(data.decode("utf-8", "replace")) is not None
+def has_parser() -> bool:
+    """Whether this Python can read TOML."""
+    return _parser() is not None
+
+
+def names_our_table(data: bytes) -> bool:
+    """Whether a file holds the header of our table, as far as one can see without a parser."""
+    return _TABLE.search(data.decode("utf-8", "replace")) is not None
 
 
 def line_of(text: str, keys: Sequence[str], word: str = "") -> int:
