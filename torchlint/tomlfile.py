@@ -34,16 +34,17 @@ def read(path: str) -> tuple[dict[str, Any], str]:
 
 
 def parse(text: str, name: str) -> dict[str, Any]:
-    """What a text says. Raises ConfigError that begins with the name."""
+    """What a text says. Raises ConfigError that begins with the name of the file, or of the option."""
     parser = _parser()
     if parser is None:
         raise ConfigError(f"{name} can be read from Python 3.11 on, or after `pip install tomli`")
     try:
         return cast("dict[str, Any]", parser.loads(text))
     except ValueError as error:
-        line = re.search(r"\(at line (\d+), column \d+\)", str(error))
+        at = re.search(r"\(at line (\d+), column \d+\)", str(error))
+        line = at[1] if at is not None else text.count("\n") + 1
         said = str(error).partition(" (at ")[0]
-        place = f"{name}:{line[1]}" if line is not None else name
+        place = f"{name}:{line}" if not name.startswith("--") else name
         raise ConfigError(f"{place}: not valid TOML: {said[:1].lower()}{said[1:]}") from None
 
 

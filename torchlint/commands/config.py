@@ -20,7 +20,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "config", help="list the options of configuration files, or tell of one", allow_abbrev=False
     )
     config.add_argument("key", nargs="?", metavar="KEY", help="an option such as per-file-ignores")
-    config.add_argument("--output-format", choices=("text", "json"), default="text", help="default: text")
+    config.add_argument("--output-format", choices=("text", "json", "markdown"), default="text")
     config.add_argument("--schema", action="store_true", help="print the JSON schema, for editors")
     config.set_defaults(run=_run)
 
@@ -39,6 +39,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.output_format == "json":
         told = [described(OPTIONS[key]) for key in keys]
         print(json.dumps(told[0] if options.key else told, indent=2))
+    elif options.output_format == "markdown":
+        print("\n".join(line for key in keys for line in (*chapter(OPTIONS[key]), "")).rstrip())
     elif options.key:
         print("\n".join(page(OPTIONS[keys[0]])))
     else:
@@ -73,11 +75,27 @@ def page(option: Option) -> Iterator[str]:
     yield option.example
 
 
+def chapter(option: Option) -> Iterator[str]:
+    """An option as Markdown, as the documentation has it."""
+    yield f"### {option.name}"
+    yield ""
+    yield option.doc
+    yield ""
+    scope = ", decided for the whole run" if option.whole_run else ""
+    yield f"Type: {option.kind.value}{scope}. Default: {_quoted(default(option))}. Since {option.since}."
+    yield ""
+    yield from ("```toml", "[tool.torchlint]", option.example, "```")
+
+
 def default(option: Option) -> str:
     """What holds where nobody gives it, in a word or as TOML."""
     if option.name == "select":
         return "the rules that are on by default"
     return "none" if option.default is None else written(option, option.default)
+
+
+def _quoted(text: str) -> str:
+    return text if text[0].isalpha() and text not in ("true", "false") else f"`{text}`"
 
 
 def written(option: Option, value: Any) -> str:

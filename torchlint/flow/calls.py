@@ -62,7 +62,7 @@ class Calls:
         self.strangers = Strangers(walk, places, self)
         self._effects = Effects(walk, autograd, places, values, self)
         self._methods = Methods(walk, autograd, places, values, self, self._effects)
-        self._named = NamedCalls(walk, self.running, self._effects)
+        self._named = NamedCalls(walk, places, self.running, self._effects)
 
     def call(self, node: cst.Call, *, discarded: bool) -> Value:
         """The value of a call; the state moves on."""

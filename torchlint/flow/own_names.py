@@ -13,6 +13,7 @@ from torchlint.tables.effects import has_own_names, own_effect
 if TYPE_CHECKING:
     from torchlint.flow.arguments import Arguments
     from torchlint.flow.effects import Effects
+    from torchlint.flow.places import Places
     from torchlint.flow.running import Running
     from torchlint.flow.state import ModuleFacts
     from torchlint.flow.walk import Walk
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 class NamedCalls:
     """The calls of one walk whose meaning the user has told; it counts more than what the source shows."""
 
-    def __init__(self, walk: Walk, running: Running, effects: Effects) -> None:
+    def __init__(self, walk: Walk, places: Places, running: Running, effects: Effects) -> None:
         self._walk = walk
+        self._places = places
         self._running = running
         self._effects = effects
         self._before: dict[cst.Call, tuple[tuple[Thing, ModuleFacts], ...]] = {}
@@ -59,11 +61,13 @@ class NamedCalls:
             found.append(dotted)
         elif not name:
             found.append(spelled)
-        for thing in target if not name else ():
+        defined = [self._places.found(dotted)] if dotted is not None else target if not name else ()
+        for thing in defined:
             if isinstance(thing, Function) and thing.callee is not None:
-                home, defined = thing.callee.home, thing.callee.definition.qualname
+                home = thing.callee.home
                 stem = home.path.replace("\\", "/").rpartition("/")[2].removesuffix(".py")
-                found.append(".".join(part for part in (home.package, stem, defined) if part))
+                parts = (home.package, stem if stem != "__init__" else "", thing.callee.definition.qualname)
+                found.append(".".join(part for part in parts if part))
         return found
 
     def _evaluate(self, receiver: Value, arguments: Arguments, node: cst.Call) -> Value:
