@@ -140,7 +140,7 @@ class TestSelection:
     def test_an_unknown_code(self, option: str, word: str, near: str, tmp_path: Path) -> None:
         done = run("check", option, f"TL1,{word}", cwd=tmp_path)
         assert (done.status, done.out) == (2, "")
-        assert done.err == f"error: unknown rule code in {option} '{word}'; {near}\n"
+        assert done.err == f"error: unknown rule code '{word}' in {option}; {near}\n"
 
     def test_selecting_a_rule_does_not_hide_what_cannot_be_read(self, tmp_path: Path) -> None:
         write(tmp_path, a=BROKEN)

@@ -26,7 +26,7 @@ from torchlint.rules.base import Group, Rule
 PACKAGE = REPOSITORY / "torchlint"
 
 FLOORS: dict[str, int] = {
-    **dict.fromkeys(("source", "diagnostic", "errors"), 0),
+    **dict.fromkeys(("source", "diagnostic", "errors", "spelling"), 0),
     **dict.fromkeys(
         ("skeleton", "definitions", "annotations", "constructs", "units", "names", "tables", "notebook"), 1
     ),
@@ -36,8 +36,10 @@ FLOORS: dict[str, int] = {
         ("engine", "runner", "files", "cache", "project", "config", "noqa", "baseline", "fixes", "cures"), 4
     ),
     **dict.fromkeys(("comments", "silence"), 4),
+    **dict.fromkeys(("gitignored", "tomlfile"), 4),
     "rulebook": 4,  # reads the pages for the command and for editors
     **dict.fromkeys(("cli", "commands", "flake8_plugin", "lsp", "pylsp_plugin", "reports"), 5),
+    **dict.fromkeys(("options", "values", "settings", "schema"), 5),  # name the formats of reports
     **dict.fromkeys(("__init__", "__main__"), 5),
     "prove": 6,
 }

@@ -11,6 +11,7 @@ from command import CURED, LOGS_A_GRAPH, run, write
 from torchlint.config import Config
 from torchlint.files import EXCLUDED, find_files
 from torchlint.runner import check_file, check_files
+from torchlint.settings import Overrides, settings_of
 
 
 @pytest.fixture
@@ -19,9 +20,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def found(*paths: str, **options: object) -> list[str]:
+def found(*paths: str, force_exclude: bool = False, **options: object) -> list[str]:
     warned: list[str] = []
-    names = find_files(paths, warn=warned.append, **options)  # type: ignore[arg-type]
+    above = Overrides.of(options, "the test", isolated=True)
+    names = find_files(
+        paths, sieve_of=lambda at: settings_of(at, above), force_exclude=force_exclude, warn=warned.append
+    )
     assert not warned
     return names
 
@@ -93,8 +97,8 @@ class TestFinding:
     )
     def test_patterns(self, pattern: str, left: list[str], folder: Path) -> None:
         write(folder, a__b="", a__c="", b="", d_test="")
-        assert found(".", excluded=[pattern]) == left
-        assert found(str(folder), excluded=[pattern]) == left
+        assert found(".", exclude=[pattern]) == left
+        assert found(str(folder), exclude=[pattern]) == left
 
     def test_links_to_folders_are_not_followed(self, folder: Path) -> None:
         write(folder, a__b="")
@@ -105,7 +109,7 @@ class TestFinding:
     def test_notebooks_are_told(self, folder: Path) -> None:
         (folder / "a.ipynb").touch()
         warned: list[str] = []
-        assert find_files(["a.ipynb"], warn=warned.append) == []
+        assert find_files(["a.ipynb"], sieve_of=settings_of, warn=warned.append) == []
         assert warned == ["a.ipynb is left out: notebooks are not read yet"]
 
 

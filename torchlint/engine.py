@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from torchlint.config import Config
@@ -42,7 +43,10 @@ def check(
         with warnings.catch_warnings():
             # Python warns about odd literals of the user's when they are parsed; that is not ours to say.
             warnings.simplefilter("ignore")
-            diagnostics = _check(source, _enabled(config), tree, project)
+            config = config.for_file(source.filename)
+            with config.own_names.known():
+                project = project.knowing(config.own_names) if project is not None else None
+                diagnostics = _check(source, _enabled(config), tree, project)
     except UnreadableSource as error:
         return [unreadable(source.filename, error)]
     except Exception as error:
@@ -78,11 +82,21 @@ class _Armed(NamedTuple):
     pattern: re.Pattern[str]
     required: re.Pattern[str]
     methods: tuple[tuple[str, str], ...]
+    told: Mapping[str, bool] = MappingProxyType({})
+
+    def listen(self) -> Rule:
+        """A new instance, which knows what the user answered."""
+        rule = self.rule()
+        rule.told = self.told
+        return rule
 
 
 def _enabled(config: Config) -> list[_Armed]:
     return [
-        armed for armed in _armed() if config.enables(armed.rule.code, default=armed.rule.on_by_default())
+        armed._replace(told=config.options_of(armed.rule.code)) if config.rule_options else armed
+        for armed in _armed()
+        if config.enables(armed.rule.code, default=armed.rule.on_by_default())
+        and config.supports(armed.rule.since)
     ]
 
 
@@ -139,7 +153,7 @@ def _check(
     ]
     findings: list[Finding] = []
     for name in flow.order(wanted):
-        heard = [armed.rule() for armed in rules]
+        heard = [armed.listen() for armed in rules]
         flow.play(name, _listener(rules, heard))
         for rule in heard:
             findings.extend(rule.findings)

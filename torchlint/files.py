@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torchlint.config import Patterns
+    from torchlint.gitignored import Ignored
 
 EXCLUDED = (
     ".bzr",
@@ -38,33 +41,53 @@ EXCLUDED = (
 )
 """Folders that a walk leaves out unless told otherwise."""
 
-_SUFFIXES = (".py", ".pyi")
+INCLUDED = ("*.py", "*.pyi")
+"""What a walk takes unless told otherwise."""
+
+
+class Sieve(Protocol):
+    """Which files and folders of one folder a walk takes."""
+
+    @property
+    def excluded(self) -> Patterns:
+        """What is left out."""
+        ...
+
+    @property
+    def included(self) -> Patterns:
+        """The files that are taken."""
+        ...
 
 
 def find_files(
     paths: Iterable[str],
     *,
-    excluded: Iterable[str] = EXCLUDED,
+    sieve_of: Callable[[str], Sieve],
     force_exclude: bool = False,
+    respect_gitignore: bool = False,
     warn: Callable[[str], None],
 ) -> list[str]:
     """The files to check, sorted, each once, named from the working folder where they are under it.
 
-    Folders are walked for Python files. A path that was named itself is taken as it is, even where
-    it is missing, and even where it is excluded unless `force_exclude` is set.
+    Folders are walked; `sieve_of` says for each, by its absolute path, what is taken of it. A path that
+    was named itself is taken as it is, even where it is missing, even where git ignores it, and even where it
+    is excluded unless `force_exclude` is set.
     """
-    excludes = _matcher(excluded)
+    from torchlint.gitignored import Ignored
+
     files: set[str] = set()
-    for path in paths:
-        name = _from_here(path)
-        if force_exclude and _any_part(name, excludes):
-            continue
-        if os.path.isdir(path):
-            files.update(_walk(name, excludes, warn))
-        elif name.endswith(".ipynb"):
-            warn(f"{name} is left out: notebooks are not read yet")
-        else:
-            files.add(name)
+    with Ignored() as ignored:
+        for path in paths:
+            name = _from_here(path)
+            if force_exclude and _is_excluded(os.path.abspath(path), sieve_of):
+                continue
+            if os.path.isdir(path):
+                git = ignored if respect_gitignore and not ignored.covers(os.path.abspath(path)) else None
+                files.update(_walk(name, sieve_of, git, warn))
+            elif name.endswith(".ipynb"):
+                warn(f"{name} is left out: notebooks are not read yet")
+            else:
+                files.add(name)
     return sorted(files)
 
 
@@ -112,37 +135,37 @@ def reason(error: OSError) -> str:
     return said[:1].lower() + said[1:]
 
 
-def _walk(top: str, excludes: Callable[[str], bool], warn: Callable[[str], None]) -> Iterator[str]:
+def _walk(
+    top: str, sieve_of: Callable[[str], Sieve], ignored: Ignored | None, warn: Callable[[str], None]
+) -> Iterator[str]:
     def unreadable(error: OSError) -> None:
         warn(f"{error.filename} is left out: {reason(error)}")
 
     for folder, folders, names in os.walk(top, onerror=unreadable):
         here = folder if top != os.curdir else folder[2:]
-        folders[:] = [name for name in folders if not excludes(os.path.join(here, name))]
-        for name in names:
-            path = os.path.join(here, name)
-            if name.endswith(_SUFFIXES) and not excludes(path):
-                yield path
+        full = os.path.abspath(folder)
+        sieve = sieve_of(full)
+        folders[:] = [name for name in folders if not sieve.excluded.match(os.path.join(full, name))]
+        taken = [
+            name
+            for name in names
+            if sieve.included.match(path := os.path.join(full, name)) and not sieve.excluded.match(path)
+        ]
+        if ignored is not None and (folders or taken):
+            out = ignored.among(full, [*folders, *taken])
+            folders[:] = [name for name in folders if name not in out]
+            taken = [name for name in taken if name not in out]
+        for name in taken:
+            yield os.path.join(here, name)
 
 
-def _matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Whether a path, or its last part, is one of the patterns; `*` crosses folders."""
-    kept = [_from_here(pattern) if os.sep in pattern else pattern for pattern in patterns if pattern]
-    if not kept:
-        return lambda path: False
-    match = re.compile("|".join(map(fnmatch.translate, kept))).match
-    return lambda path: match(path) is not None or match(os.path.basename(path)) is not None
-
-
-def _any_part(path: str, excludes: Callable[[str], bool]) -> bool:
-    """Whether the path or one of the folders it lies in is excluded."""
-    while path and path not in (os.curdir, os.sep):
-        if excludes(path):
+def _is_excluded(path: str, sieve_of: Callable[[str], Sieve]) -> bool:
+    """Whether an absolute path or one of the folders it lies in is excluded, from the working folder on."""
+    here = os.getcwd()
+    while path != here and (above := os.path.dirname(path)) != path:
+        if sieve_of(above).excluded.match(path):
             return True
-        parent = os.path.dirname(path)
-        if parent == path:
-            break
-        path = parent
+        path = above
     return False
 
 

@@ -17,6 +17,7 @@ from torchlint.errors import UnreadableSource
 from torchlint.names import ImportMap
 from torchlint.skeleton import Skeleton, outline
 from torchlint.source import Source
+from torchlint.tables.effects import NO_NAMES, OwnNames
 
 if TYPE_CHECKING:
     from torchlint.flow.file import FileFlow
@@ -39,10 +40,13 @@ _LONGEST_WAY = 8  # imports of imports that lead to a definition
 class Project:
     """The files that one run reads, each once as long as they are not too many to keep.
 
-    `check` gives it every source that it looks at.
+    `check` gives it every source that it looks at. What it has made of them holds for one user's own names;
+    `knowing` gives the one for others.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, own: OwnNames = NO_NAMES) -> None:
+        self._own = own
+        self._others: dict[OwnNames, Project] = {own: self}
         self._flows: dict[str, FileFlow | None] = {}
         self._listings: dict[str, frozenset[str]] = {}
         self._layouts: dict[str, Layout] = {}
@@ -62,6 +66,17 @@ class Project:
             self._flows.clear()  # the others know the old text, or are too many to keep
         flow = self._flows[path] = self._make(path, source, skeleton)
         return flow
+
+    def knowing(self, own: OwnNames) -> Project:
+        """The project of the same files for a user with these names; always the same one."""
+        known = self._others.get(own)
+        if known is None:
+            known = self._others[own] = Project(own)
+            known._others = self._others
+            # What lies on the disk is the same for all.
+            known._listings, known._layouts, known._roots = self._listings, self._layouts, self._roots
+            known._said, known._saying = self._said, self._saying
+        return known
 
     def at(self, path: str) -> FileFlow | None:
         """The flow of the file at a path."""

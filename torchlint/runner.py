@@ -63,6 +63,7 @@ def judge(source: Source, config: Config, project: Project | None = None) -> Che
     from torchlint.engine import check
     from torchlint.noqa import sift
 
+    config = config.for_file(source.filename)
     sifted = sift(source, check(source, config, project=project), config)
     if not sifted.left:
         shown = source if sifted.suppressed else None
@@ -113,7 +114,9 @@ def check_text(text: str | bytes, filename: str, config: Config) -> list[Diagnos
 
 def check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tuple[Checked, bytes]:
     """What the bytes of one file give, and the bytes after the fixes."""
-    if b"torch" not in data and not (config.enables("TL003", default=False) and b"noqa" in data.lower()):
+    if b"torch" not in data and not (
+        config.for_file(filename).enables("TL003", default=False) and b"noqa" in data.lower()
+    ):
         return Checked(filename), data
     try:
         return _check_bytes(data, filename, config, fix=fix)
@@ -146,17 +149,22 @@ def check_file(filename: str, config: Config, *, fix: bool) -> Checked:
 
 
 def check_files(
-    filenames: Sequence[str], config: Config, *, fix: bool = False, jobs: int | None = None
+    filenames: Sequence[str],
+    config: Config | Sequence[Config],
+    *,
+    fix: bool = False,
+    jobs: int | None = None,
 ) -> Iterator[Checked]:
-    """What each file gives, in the order of the names.
+    """What each file gives, in the order of the names; one configuration for all, or one for each.
 
     `jobs` is how many processes to use; `None` takes one for each core where there are enough files.
     """
     shared_project.cache_clear()
-    check = partial(check_file, config=config, fix=fix)
+    configs = [config] * len(filenames) if isinstance(config, Config) else config
+    check = partial(check_file, fix=fix)
     processes = _processes(len(filenames), jobs)
     if processes < 2:
-        yield from map(check, filenames)
+        yield from map(check, filenames, configs)
         return
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
@@ -164,7 +172,7 @@ def check_files(
     pool = ProcessPoolExecutor(processes, initializer=_start_process)
     try:
         with _interruption_kept_back():
-            results = pool.map(check, filenames, chunksize=_FILES_AT_ONCE)
+            results = pool.map(check, filenames, configs, chunksize=_FILES_AT_ONCE)
         yield from results
         # All is done, so this takes no time; Python trips over the pool's pipes where it ends before them.
         pool.shutdown()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from torchlint.errors import ConfigError
+from torchlint.spelling import meant
 
 
 def known(word: str, wanted: dict[str, str], what: str) -> str:
@@ -12,13 +13,7 @@ def known(word: str, wanted: dict[str, str], what: str) -> str:
     for spelling in (word, word.upper(), word.lower()):
         if spelling in wanted:
             return wanted[spelling]
-    from difflib import get_close_matches
-
-    alike = {key.lower(): key for key in wanted if len(key) >= min(len(word), len("TL101"))}
-    near = get_close_matches(word.lower(), alike, n=3, cutoff=0.6)
-    # Of codes equally alike the one of the same topic.
-    near.sort(key=lambda key: not word.lower().startswith(key[: len("TL1")]))
-    hint = f"did you mean '{alike[near[0]]}'?" if near else "`torchlint rule` lists them"
+    hint = meant(word, wanted, otherwise="`torchlint rule` lists them", shortest=len("TL101"))
     raise ConfigError(f"unknown {what} '{word}'; {hint}")
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from torchlint.commands import check, warn
+from torchlint.commands import overriding, warn
 from torchlint.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,23 +25,26 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     baseline.set_defaults(run=_run)
     baseline.add_argument("file", metavar="FILE", help="the baseline; one that is there is replaced")
-    check.add_choice(baseline)
+    overriding.add_options(baseline)
 
 
-def tell_gone(results: Iterable[Checked], config: Config) -> None:
-    """Say how much of the baseline is no longer there. Files that could not be read are not counted."""
+def tell_gone(results: Iterable[Checked], configs: Iterable[Config], here: Config) -> None:
+    """Say how much of the baseline is no longer there. Files that could not be read are not counted.
+
+    `configs` are those of the results, `here` is that of the working folder, for files that are gone.
+    """
     from torchlint.baseline import load
 
-    assert config.baseline is not None, "asked for with a baseline only"
-    baseline = load(config.baseline)
-    count = baseline.gone_with_files(config)
-    for result in results:
+    assert here.baseline is not None, "asked for with a baseline only"
+    baseline = load(here.baseline)
+    count = baseline.gone_with_files(here)
+    for result, config in zip(results, configs, strict=True):
         lost = any(one.about_file for one in result.diagnostics)
         if not lost and os.path.exists(result.filename):
-            count += baseline.gone(result.filename, result.known, config)
+            count += baseline.gone(result.filename, result.known, config.for_file(result.filename))
     if count:
         verb = "is" if count == 1 else "are"
-        command = f"torchlint baseline {config.baseline}"
+        command = f"torchlint baseline {here.baseline}"
         print(f"{count} of the baseline {verb} gone; `{command}` writes a new one", file=sys.stderr)
 
 
@@ -52,8 +55,9 @@ def _run(options: argparse.Namespace) -> int:
     if "-" in options.paths:
         raise ConfigError("a baseline is about files, not about standard input")
     require_place(options.file)
-    config = check.config_of(options)
-    results = list(check_files(check.files_of(options), config, jobs=options.jobs))
+    overrides = overriding.settle(options)
+    files, configs = overriding.files_of(options, overrides)
+    results = list(check_files(files, configs, jobs=options.jobs))
     told = [one for result in results for one in result.diagnostics if one.about_file]
     for one in told:
         warn(f"{one.filename}:{one.line}: {one.code} {one.message}")
@@ -61,6 +65,6 @@ def _run(options: argparse.Namespace) -> int:
     save(options.file, baseline)
     count = sum(sum(counts.values()) for counts in baseline.files.values())
     findings = "finding" if count == 1 else "findings"
-    files = "file" if len(baseline.files) == 1 else "files"
-    print(f"Wrote {count} {findings} of {len(baseline.files)} {files} to {options.file}.")
+    homes = "file" if len(baseline.files) == 1 else "files"
+    print(f"Wrote {count} {findings} of {len(baseline.files)} {homes} to {options.file}.")
     return 2 if any(one.code == "TL002" for one in told) else 0

@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
-from torchlint.commands import known, warn
+from torchlint.commands import overriding, warn
 from torchlint.commands.silence import adding, print_with_comments, write_comments
-from torchlint.config import Config
 from torchlint.errors import ConfigError
 
 if TYPE_CHECKING:
     from torchlint.runner import Checked
+    from torchlint.settings import Overrides
 
 OPTIONAL_VALUES = ("--add-noqa", "--add-ignore")
 """Options that take a value behind '=' or none."""
@@ -28,10 +26,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     check = commands.add_parser("check", help="check files and folders", allow_abbrev=False)
     check.set_defaults(run=_run)
     add = check.add_argument
-    add_choice(check)
+    overriding.add_options(check)
     add("--stdin-filename", metavar="PATH", help="the name of what standard input holds")
-    add("--fix", action="store_true", help="make the safe fixes")
-    add("--unsafe-fixes", action="store_true", help="also those that may change what the program does")
+    add("--fix", action=argparse.BooleanOptionalAction, help="make the safe fixes")
+    add(
+        "--unsafe-fixes",
+        action=argparse.BooleanOptionalAction,
+        help="also those that may change what the program does",
+    )
     add("--baseline", metavar="FILE", help="only what is not in FILE; `torchlint baseline` writes it")
     add(
         "--ignore-noqa",
@@ -41,61 +43,27 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add("--add-noqa", nargs="?", metavar="=REASON", help="no report: put '# noqa: CODE' at each finding")
     add("--add-ignore", nargs="?", metavar="=REASON", help="the same with '# torchlint: ignore[CODE]'")
-    add("--output-format", choices=("full", "concise", "json"), default="full", help="default: full")
+    add("--output-format", choices=("full", "concise", "json"), help="default: full")
+    add("--exit-zero", action="store_true", help="exit with 0 also where something is found")
+    add("--show-settings", action="store_true", help="tell what holds for the first file, and who says so")
+    add("--show-files", action="store_true", help="list the files that would be checked")
     add("--color", choices=("auto", "always", "never"), default="auto", help="default: auto")
-
-
-def add_choice(parser: argparse.ArgumentParser) -> None:
-    """The options that say which files are checked, and by which rules."""
-    add = parser.add_argument
-    add("paths", nargs="*", metavar="PATH", help="files, folders, or - for standard input (default: .)")
-    add("--select", action="append", metavar="CODES", help="only these rules: codes, prefixes or names")
-    add("--ignore", action="append", metavar="CODES", help="not these rules; the longer prefix wins")
-    add("--exclude", action="append", metavar="PATTERNS", help="leave these out instead of the usual folders")
-    add("--extend-exclude", action="append", metavar="PATTERNS", help="leave these out too")
-    add("--force-exclude", action="store_true", help="leave them out even where they are named as PATH")
-    add(
-        "--no-project",
-        action="store_true",
-        help="read each file by itself, not what it imports or who calls it",
-    )
-    add("--jobs", "-j", type=_count, metavar="N", help="processes (default: one for each core)")
-
-
-def config_of(options: argparse.Namespace) -> Config:
-    """What the options say of the rules."""
-    return Config(
-        _codes(options.select, "--select"),
-        _codes(options.ignore, "--ignore") or (),
-        project=not options.no_project,
-    )
-
-
-def files_of(options: argparse.Namespace) -> list[str]:
-    """The files that the options name."""
-    files = _find(options.paths or [os.curdir], options)
-    if not files:
-        warn("no Python files found under the given path(s)")
-    return files
 
 
 def _run(options: argparse.Namespace) -> int:
     from torchlint.reports import Fixing, Palette, render
 
-    config = replace(
-        config_of(options),
-        unsafe_fixes=options.unsafe_fixes,
-        noqa=not options.ignore_noqa,
-        baseline=options.baseline,
-    )
+    overrides = overriding.settle(options)
+    if options.show_settings or options.show_files:
+        return _show(options, overrides)
     comments = adding(options)
     out = sys.stdout
-    if config.baseline is not None:
+    if options.baseline is not None:
         from torchlint.baseline import load
 
-        load(config.baseline)  # before anything is checked
+        load(options.baseline)  # before anything is checked
     if _STDIN in options.paths:
-        results, fixed = _check_stdin(options, config)
+        results, fixed = _check_stdin(options, overrides)
         if comments is not None:
             return print_with_comments(results[0], fixed, comments) if results else 0
         if options.fix:
@@ -103,7 +71,7 @@ def _run(options: argparse.Namespace) -> int:
             sys.stdout.buffer.write(fixed)
             out = sys.stderr
     else:
-        results = _check_paths(options, config)
+        results = _check_paths(options, overrides)
     for result in results:
         if result.warning is not None:
             warn(result.warning)
@@ -116,66 +84,55 @@ def _run(options: argparse.Namespace) -> int:
     for piece in render(options.output_format, results, palette=palette, fixing=fixing):
         out.write(piece)
     found = {diagnostic.code for result in results for diagnostic in result.diagnostics}
-    return 2 if "TL002" in found else 1 if found else 0
+    return 2 if "TL002" in found else 1 if found and not options.exit_zero else 0
 
 
-def _check_stdin(options: argparse.Namespace, config: Config) -> tuple[list[Checked], bytes]:
+def _show(options: argparse.Namespace, overrides: Overrides) -> int:
+    from torchlint.commands.config import shown
+    from torchlint.settings import settings_for
+
+    if _STDIN in options.paths:
+        files = [options.stdin_filename or _STDIN]
+    else:
+        files = overriding.find(options.paths or [os.curdir], options, overrides)
+    if options.show_files:
+        for name in files:
+            print(os.path.abspath(name))
+    else:
+        path = files[0] if files else os.curdir
+        print("\n".join(shown(settings_for(path, overrides), path)))
+    return 0
+
+
+def _check_stdin(options: argparse.Namespace, overrides: Overrides) -> tuple[list[Checked], bytes]:
     from torchlint.runner import check_bytes
 
     if len(options.paths) > 1:
         raise ConfigError("'-' reads standard input and goes with no other path")
     data = sys.stdin.buffer.read()
     name = options.stdin_filename or _STDIN
-    if options.force_exclude and name != _STDIN and not _find([name], options):
+    if options.force_exclude and name != _STDIN and not overriding.find([name], options, overrides):
         return [], data
+    config = overriding.config_of(name, options, overrides)
     checked, fixed = check_bytes(data, name, config, fix=options.fix)
     return [checked], fixed
 
 
-def _check_paths(options: argparse.Namespace, config: Config) -> list[Checked]:
+def _check_paths(options: argparse.Namespace, overrides: Overrides) -> list[Checked]:
     from torchlint.runner import check_files
 
-    results = list(check_files(files_of(options), config, fix=options.fix, jobs=options.jobs))
-    if config.baseline is not None:
+    files, configs = overriding.files_of(options, overrides)
+    results = list(check_files(files, configs, fix=options.fix, jobs=options.jobs))
+    if options.baseline is not None:
         from torchlint.commands.baseline import tell_gone
 
-        tell_gone(results, config)
+        tell_gone(results, configs, overriding.config_of(os.curdir, options, overrides))
     return [result for result in results if _says_something(result)]
 
 
 def _says_something(result: Checked) -> bool:
     said = (result.diagnostics, result.fixed, result.warning, result.suppressed, result.remarks)
     return any(said)
-
-
-def _codes(given: list[str] | None, option: str) -> tuple[str, ...] | None:
-    """The code prefixes that an option names; `None` where the option was not given."""
-    if given is None:
-        return None
-    from torchlint.rules import SELECTABLE
-
-    wanted = {"ALL": "TL"}
-    for rule in SELECTABLE:
-        wanted.update({rule.code[:length]: rule.code[:length] for length in range(2, len(rule.code) + 1)})
-        wanted[rule.name] = rule.code
-    words = [word for text in given for word in (piece.strip() for piece in text.split(",")) if word]
-    return tuple(known(word, wanted, f"rule code in {option}") for word in words)
-
-
-def _find(paths: Iterable[str], options: argparse.Namespace) -> list[str]:
-    from torchlint.files import EXCLUDED, find_files
-
-    excluded = EXCLUDED if options.exclude is None else _split(options.exclude)
-    return find_files(
-        paths,
-        excluded=(*excluded, *_split(options.extend_exclude or ())),
-        force_exclude=options.force_exclude,
-        warn=warn,
-    )
-
-
-def _split(given: Iterable[str]) -> list[str]:
-    return [piece.strip() for text in given for piece in text.split(",") if piece.strip()]
 
 
 def _coloured(when: str, out: TextIO) -> bool:
@@ -186,10 +143,3 @@ def _coloured(when: str, out: TextIO) -> bool:
     if any(os.environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
         return True
     return os.environ.get("TERM") != "dumb" and out.isatty()
-
-
-def _count(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"a number from 1 is wanted, not '{text}'")
-    return number

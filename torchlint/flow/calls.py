@@ -14,6 +14,7 @@ from torchlint.flow.domain import Mode
 from torchlint.flow.effects import Effects
 from torchlint.flow.events import Escaped
 from torchlint.flow.methods import MODULE_EFFECTS, TENSOR_EFFECTS, Methods
+from torchlint.flow.own_names import NamedCalls
 from torchlint.flow.places import Places
 from torchlint.flow.playing import Playing
 from torchlint.flow.running import Running, is_module_like
@@ -61,34 +62,35 @@ class Calls:
         self.strangers = Strangers(walk, places, self)
         self._effects = Effects(walk, autograd, places, values, self)
         self._methods = Methods(walk, autograd, places, values, self, self._effects)
+        self._named = NamedCalls(walk, places, self.running, self._effects)
 
     def call(self, node: cst.Call, *, discarded: bool) -> Value:
         """The value of a call; the state moves on."""
         walk = self._walk
         if walk.state is None:
             return NOTHING
+        func = node.func
+        if not isinstance(func, cst.Attribute):
+            target, name = self._values.evaluate(func), ""
+        elif isinstance(func.value, cst.Name) and _only_reads(func.attr.value):
+            with self._places.read_only():
+                target, name = self._values.evaluate(func.value), func.attr.value
+        else:
+            target, name = self._values.evaluate(func.value), func.attr.value
+        arguments = self._arguments(node)
+        if walk.state is None:
+            return NOTHING
+        named = self._named.call(target, name, arguments, node)
         found: list[Value] = []
-        if isinstance(node.func, cst.Attribute):
-            if isinstance(node.func.value, cst.Name) and _only_reads(node.func.attr.value):
-                with self._places.read_only():
-                    receiver = self._values.evaluate(node.func.value)
-            else:
-                receiver = self._values.evaluate(node.func.value)
-            arguments = self._arguments(node)
-            if walk.state is None:
-                return NOTHING
-            target, name = receiver, node.func.attr.value
-            for thing in sorted_things(receiver):
+        if named is not None:
+            found = [named]
+        elif isinstance(func, cst.Attribute):
+            for thing in sorted_things(target):
                 given = self._method(thing, name, arguments, node, discarded=discarded)
                 found.append(given)  # torchlint: ignore[TL202] what is believed of tensors, not they
         else:
-            callee = self._values.evaluate(node.func)
-            arguments = self._arguments(node)
-            if walk.state is None:
-                return NOTHING
-            target, name = callee, ""
-            modes = {walk.now().module(thing).mode if isinstance(thing, Module) else None for thing in callee}
-            for thing in sorted_things(callee):
+            modes = {walk.now().module(thing).mode if isinstance(thing, Module) else None for thing in target}
+            for thing in sorted_things(target):
                 found.append(
                     self._callable(thing, arguments, node, discarded=discarded, alone=len(modes) == 1)
                 )
@@ -110,7 +112,7 @@ class Calls:
             restorer = self._applying.restorer(enter, leave, thing, node)
             itself = Arguments((frozenset((thing,)),))
             found.append(self._applying.call(enter, itself, node, discarded=True) | {restorer})
-        return NOTHING.union(*found)
+        return NOTHING.union(self._named.restorer(node), *found)
 
     def invoke(self, value: Value, arguments: Arguments, node: cst.Call) -> None:
         """A function that was handed over is called by whoever got it, here and now."""

@@ -12,7 +12,7 @@ import libcst as cst
 
 from torchlint.flow.tree import parents, within
 from torchlint.tables import Result, op
-from torchlint.tables.effects import effect, says
+from torchlint.tables.effects import effect, own_effect, says
 from torchlint.units import Unit
 
 Loop = cst.For | cst.While
@@ -106,11 +106,11 @@ def is_for_logs(call: cst.Call) -> bool:
     """Whether a function that is called there logs, gathers or measures, as far as its name says."""
     match call.func:
         case cst.Attribute(attr=cst.Name(name)):
-            known = effect(f".{name}")
+            known = effect(f".{name}") or own_effect(f"*.{name}")
             by_table = known is not None and known.kind in ("log", "meter", "append", "text")
             return by_table or _says_log(name)
         case cst.Name(name):
-            known = effect(f"builtins.{name}")
+            known = effect(f"builtins.{name}") or own_effect(f"*.{name}")
             return (known is not None and known.kind in ("log", "number", "text", "each")) or _says_log(name)
     return False
 

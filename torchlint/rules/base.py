@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torchlint.flow.events import Site
     from torchlint.flow.things import Module
 
@@ -79,6 +82,15 @@ class Finding:
     cure: Cure | Evaluation | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RuleOption:
+    """A question about one rule that users answer with yes or no, in `[tool.torchlint.rules.<code>]`."""
+
+    name: str
+    default: bool
+    doc: str
+
+
 class Rule:
     """One rule over one unit; subclasses add `visit_<Event>` and `leave_<Event>` methods.
 
@@ -94,11 +106,20 @@ class Rule:
         False  # units that call a function which holds a trigger are played, too
     )
     requires: ClassVar[tuple[str, ...]] = ()
+    since: ClassVar[tuple[int, ...] | None] = None  # the first torch that has what the rule advises
+    options: ClassVar[tuple[RuleOption, ...]] = ()
     message: ClassVar[str]
     help: ClassVar[str | None] = None
 
+    told: Mapping[str, bool] = MappingProxyType({})
+    """What the user answered."""
+
     def __init__(self) -> None:
         self.findings: list[Finding] = []
+
+    def option(self, name: str) -> bool:
+        """The user's answer to one of the rule's options, or the rule's own."""
+        return self.told.get(name, next(option.default for option in self.options if option.name == name))
 
     @classmethod
     def on_by_default(cls) -> bool:

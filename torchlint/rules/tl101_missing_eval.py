@@ -16,7 +16,7 @@ from torchlint.flow.events import (
     Trained,
 )
 from torchlint.flow.things import Module
-from torchlint.rules.base import Evaluation, Group, Rule
+from torchlint.rules.base import Evaluation, Group, Rule, RuleOption
 
 _NOBODY = ": no caller in sight puts it in evaluation mode"
 
@@ -28,6 +28,11 @@ class MissingEval(Rule):
     name = "missing-eval"
     group = Group.SUSPICIOUS
     triggers = ("no_grad", "inference_mode", "set_grad_enabled")
+    options = (
+        RuleOption(
+            "unseen-callers", True, "Tell also of arguments that only callers out of sight can set up."
+        ),
+    )
     message = "'{place}' {verb} without gradients in training mode{what}"
     help = "call '{place}.eval()' before it, and put back the mode that it had"
 
@@ -74,7 +79,8 @@ class MissingEval(Rule):
                 and (module in self._trained or forward.trained_elsewhere())
             ):
                 continue
-            if self._is_deliberate(forward):
+            unseen = forward.mode is Mode.CALLER and forward.handed
+            if self._is_deliberate(forward) or (unseen and not self.option("unseen-callers")):
                 continue
             certain = forward.mode is Mode.TRAIN and forward.certain and not _by_flag(region)
             self.report(
@@ -83,7 +89,7 @@ class MissingEval(Rule):
                 cure=_cure(forward, others, region),
                 place=forward.place,
                 verb="runs" if certain else "may run",
-                what=_NOBODY if forward.mode is Mode.CALLER and forward.handed else "",
+                what=_NOBODY if unseen else "",
             )
 
     def _feeds(self, region: Region | None) -> bool:

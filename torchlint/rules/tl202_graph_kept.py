@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torchlint.flow.domain import Grad
 from torchlint.flow.events import Backward, Freed, GraphLeft, Kept, LeaveUnit, Site
-from torchlint.rules.base import Change, Cure, Group, Rule
+from torchlint.rules.base import Change, Cure, Group, Rule, RuleOption
 
 
 class GraphKept(Rule):
@@ -20,6 +20,9 @@ class GraphKept(Rule):
     )
     requires = (r"backward|\bnn\b|\.eval\(|loss|model",)
     message = "'{op}' is kept in '{place}' with its graph, so {what} of each step {verb} in memory"
+    options = (
+        RuleOption("graph-nodes", True, "Tell also where nodes of the graph stay, and no activations."),
+    )
     help = "keep '.detach()' of it, or '.item()' where it is one number"
 
     def __init__(self) -> None:
@@ -54,6 +57,8 @@ class GraphKept(Rule):
                 continue  # backward comes to it by way of what keeps it, or nobody knows what made it
             freed = [one for one in self._freed if kept.first <= one.nodes and not one.retained]
             if freed:
+                if not self.option("graph-nodes"):
+                    continue
                 if kept.outlives or any(kept.loops & one.loops for one in freed):
                     self._report(kept, freed[0].site)
             elif kept.graded and kept.loops and not kept.first & reached and self._is_unused(kept):

@@ -18,6 +18,7 @@ class NoGradForInference(NoGradRule):
     name = "no-grad-for-inference"
     group = Group.PERFORMANCE
     triggers = ("no_grad", "set_grad_enabled")
+    since = (1, 9)
     message = "{what} under '{switch}', so inference_mode can replace it"
 
     def leave_Unit(self, event: LeaveUnit) -> None:

@@ -18,6 +18,7 @@ class NoGradAtTheBorder(NoGradRule):
     name = "no-grad-at-the-border"
     group = Group.PEDANTIC
     triggers = ("no_grad", "set_grad_enabled")
+    since = (1, 9)
     message = (
         "only inference happens under '{switch}', so inference_mode can replace it "
         "if no caller trains on the result"
