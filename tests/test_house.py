@@ -33,7 +33,20 @@ FLOORS: dict[str, int] = {
     "flow": 2,
     "rules": 3,
     **dict.fromkeys(
-        ("engine", "runner", "files", "cache", "project", "config", "noqa", "baseline", "fixes", "cures"), 4
+        (
+            "engine",
+            "runner",
+            "files",
+            "cache",
+            "project",
+            "config",
+            "noqa",
+            "baseline",
+            "fixes",
+            "cures",
+            "fingerprints",
+        ),
+        4,
     ),
     "rulebook": 4,  # reads the pages for the command and for editors
     **dict.fromkeys(("cli", "commands", "flake8_plugin", "lsp", "pylsp_plugin", "reports"), 5),

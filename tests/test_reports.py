@@ -188,6 +188,9 @@ class TestFrame:
             "   | |____^",
         ]
 
+    def test_the_dots_need_room_where_line_numbers_are_short(self) -> None:
+        assert {line.index("|") for line in frame("x\n" * 9, Span(1, 0, 9, 1))} == {3}
+
     def test_tabs(self) -> None:
         assert frame("if x:\n\ty\t= f(x)\n", Span(2, 5, 2, 9))[2:4] == [
             "2 |     y    = f(x)",

@@ -69,11 +69,14 @@ def find_files(
 
 
 def write(filename: str, data: bytes) -> None:
-    """Put the new bytes in place at once, so that a reader or a crash never meets half a file."""
+    """Put the new bytes in place at once, so that a reader or a crash never meets half a file.
+
+    A file that is not there yet is made, in a folder that is. Raises OSError.
+    """
     import tempfile
 
     target = os.path.realpath(filename)
-    mode = os.stat(target).st_mode
+    mode = os.stat(target).st_mode if os.path.exists(target) else _mode_of_new_files()
     handle, temporary = tempfile.mkstemp(prefix=".torchlint-", dir=os.path.dirname(target))
     try:
         with os.fdopen(handle, "wb") as file:
@@ -87,10 +90,22 @@ def write(filename: str, data: bytes) -> None:
         raise
 
 
+def named_from(filename: str, folder: str) -> str:
+    """A path as it is named from a folder, with slashes; absolute where it does not lie under that."""
+    full, top = os.path.abspath(filename), os.path.join(os.path.abspath(folder), "")
+    return (full[len(top) :] if full.startswith(top) else full).replace(os.sep, "/")
+
+
 def reason(error: OSError) -> str:
     """Why something could not be read or written, as the end of a sentence."""
     said = error.strerror or type(error).__name__
     return said[:1].lower() + said[1:]
+
+
+def _mode_of_new_files() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def _walk(top: str, excludes: Callable[[str], bool], warn: Callable[[str], None]) -> Iterator[str]:

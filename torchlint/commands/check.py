@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
-from torchlint.commands import known, warn
+from torchlint.commands import known, reporting
 from torchlint.config import Config
 from torchlint.errors import ConfigError
 
@@ -20,16 +20,22 @@ _STDIN = "-"
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Tell the parser of it."""
-    check = commands.add_parser("check", help="check files and folders", allow_abbrev=False)
+    check = commands.add_parser(
+        "check", help="check files and folders", allow_abbrev=False, fromfile_prefix_chars="@"
+    )
     check.set_defaults(run=_run)
     add = check.add_argument
-    add("paths", nargs="*", metavar="PATH", help="files, folders, or - for standard input (default: .)")
+    add(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="files, folders, - for standard input, or @FILE that holds paths, one a line (default: .)",
+    )
     add("--stdin-filename", metavar="PATH", help="the name of what standard input holds")
     add("--select", action="append", metavar="CODES", help="only these rules: codes, prefixes or names")
     add("--ignore", action="append", metavar="CODES", help="not these rules; the longer prefix wins")
     add("--fix", action="store_true", help="make the safe fixes")
     add("--unsafe-fixes", action="store_true", help="also those that may change what the program does")
-    add("--output-format", choices=("full", "concise", "json"), default="full", help="default: full")
     add("--exclude", action="append", metavar="PATTERNS", help="leave these out instead of the usual folders")
     add("--extend-exclude", action="append", metavar="PATTERNS", help="leave these out too")
     add("--force-exclude", action="store_true", help="leave them out even where they are named as PATH")
@@ -40,11 +46,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add("--jobs", "-j", type=_count, metavar="N", help="processes (default: one for each core)")
     add("--color", choices=("auto", "always", "never"), default="auto", help="default: auto")
+    reporting.add_options(check)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from torchlint.reports import Fixing, Palette, render
+    from torchlint.reports import Fixing, Palette
 
+    reporting.output_format(options)
+    reporting.output_file(options)
     config = Config(
         _codes(options.select, "--select"),
         _codes(options.ignore, "--ignore") or (),
@@ -62,13 +71,13 @@ def _run(options: argparse.Namespace) -> int:
         results = _check_paths(options, config)
     for result in results:
         if result.warning is not None:
-            warn(result.warning)
+            reporting.warner(options)(result.warning)
     palette = Palette(_coloured(options.color, out))
     fixing = Fixing(options.fix, options.unsafe_fixes)
-    for piece in render(options.output_format, results, palette=palette, fixing=fixing):
-        out.write(piece)
     found = {diagnostic.code for result in results for diagnostic in result.diagnostics}
-    return 2 if "TL002" in found else 1 if found else 0
+    status = 2 if "TL002" in found else 1 if found and not options.exit_zero else 0
+    reporting.report(options, results, palette=palette, fixing=fixing, status=status, out=out)
+    return status
 
 
 def _check_stdin(options: argparse.Namespace, config: Config) -> tuple[list[Checked], bytes]:
@@ -89,9 +98,9 @@ def _check_paths(options: argparse.Namespace, config: Config) -> list[Checked]:
 
     files = _find(options.paths or [os.curdir], options)
     if not files:
-        warn("no Python files found under the given path(s)")
+        reporting.warner(options)("no Python files found under the given path(s)")
     results = check_files(files, config, fix=options.fix, jobs=options.jobs)
-    return [result for result in results if result.diagnostics or result.fixed or result.warning]
+    return [one for one in results if one.diagnostics or one.fixed or one.warning or one.suppressed]
 
 
 def _codes(given: list[str] | None, option: str) -> tuple[str, ...] | None:
@@ -116,7 +125,7 @@ def _find(paths: Iterable[str], options: argparse.Namespace) -> list[str]:
         paths,
         excluded=(*excluded, *_split(options.extend_exclude or ())),
         force_exclude=options.force_exclude,
-        warn=warn,
+        warn=reporting.warner(options),
     )
 
 

@@ -15,7 +15,7 @@ from torchlint.flow.events import (
     Trained,
 )
 from torchlint.flow.things import Module
-from torchlint.rules.base import Evaluation, Group, Rule
+from torchlint.rules.base import Evaluation, Fixes, Group, Rule
 
 _NOBODY = ": no caller in sight puts it in evaluation mode"
 
@@ -26,6 +26,7 @@ class MissingEval(Rule):
     code = "TL101"
     name = "missing-eval"
     group = Group.SUSPICIOUS
+    fixes = Fixes.UNSAFE
     triggers = ("no_grad", "inference_mode", "set_grad_enabled")
     message = "'{place}' {verb} without gradients in training mode{what}"
     help = "call '{place}.eval()' before it, and put back the mode that it had"
