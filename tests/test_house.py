@@ -21,7 +21,7 @@ from torchlint.config import Config
 from torchlint.diagnostic import Diagnostic
 from torchlint.flow import events
 from torchlint.rules import RULES, rule
-from torchlint.rules.base import Group, Rule
+from torchlint.rules.base import Fixes, Group, Rule
 
 PACKAGE = REPOSITORY / "torchlint"
 
@@ -214,6 +214,18 @@ def test_what_is_said_about_the_fixtures_follows_the_style() -> None:
     assert said
     assert not [f"{text!r} {style(text)}" for text in sorted(said) if style(text)]
     assert not [text for text in said if re.search(r"[{}]", re.sub(r"'[^\n]*'", "", text))]
+
+
+@pytest.mark.limit(300)  # the same fixtures
+def test_a_rule_names_the_fixes_that_it_offers() -> None:
+    offered: dict[str, set[bool]] = {code: set() for code in CODES}
+    for one in diagnostics_of_fixtures():
+        if one.fix is not None:
+            offered[one.code].add(one.fix.safe)
+    known = {(): Fixes.NONE, (True,): Fixes.SAFE, (False,): Fixes.UNSAFE, (False, True): Fixes.SAFE_OR_UNSAFE}
+    assert {one.code: one.fixes for one in RULES} == {
+        code: known[tuple(sorted(safe))] for code, safe in offered.items()
+    }
 
 
 def style(text: str) -> str | None:

@@ -400,4 +400,4 @@ def test_colours_stand_around_words_only() -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_each_format_is_a_module_of_that_name(form: str) -> None:
-    assert report(form, "x\n")
+    assert report(form, TRAINING, WRITTEN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import cache
 
@@ -10,7 +9,7 @@ from torchlint.diagnostic import Diagnostic, Note
 from torchlint.errors import UnreadableSource
 from torchlint.reports import Fixing, Palette, Run, headline
 from torchlint.reports.frame import Frame
-from torchlint.reports.places import spelled
+from torchlint.reports.places import spelled, spelled_note
 from torchlint.runner import Checked
 from torchlint.source import Source
 
@@ -37,8 +36,7 @@ def _diagnostic(found: Diagnostic, result: Checked, run: Run) -> Iterator[str]:
         yield from frame.draw("^", "mark", gutter=gutter, palette=palette)
     for note, frame in zip(found.notes, frames[1:], strict=False):
         yield f"{palette.paint('cause', 'note')}: {note.message}"
-        filename = found.filename if note.filename is None else _from_here(note.filename)
-        yield _place(spelled(filename, note.span, note.cell), gutter, palette)
+        yield _place(spelled_note(found, note), gutter, palette)
         yield from frame.draw("-", "cause", gutter=gutter, palette=palette)
     margin = " " * (gutter + 1)
     for word, text in _advice(found, run.fixing):
@@ -47,12 +45,6 @@ def _diagnostic(found: Diagnostic, result: Checked, run: Run) -> Iterator[str]:
 
 def _text(note: Note, result: Checked) -> Source | None:
     return result.text_of(note.cell) if note.filename is None else _other(note.filename)
-
-
-def _from_here(filename: str) -> str:
-    """A path named from the working folder where it lies under it."""
-    here = os.path.join(os.getcwd(), "")
-    return filename.removeprefix(here)
 
 
 @cache

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from torchlint.diagnostic import Diagnostic
 from torchlint.reports import Run
-from torchlint.reports.places import Place, place_of, spelled, under
+from torchlint.reports.places import Place, explained, place_of, spelled, under
 from torchlint.reports.severity import Severity, severity
 from torchlint.runner import Checked
 
@@ -42,15 +42,7 @@ def _stretch(place: Place) -> dict[str, str]:
 def _message(found: Diagnostic) -> str:
     """The log of a run shows nothing but this, so it says the place again."""
     where = ":".join(spelled(found.filename, found.span, found.cell))
-    lines = [f"{where}: {found.code} {found.message}"]
-    for note in found.notes:
-        at = spelled(note.filename or found.filename, note.span, note.cell)
-        lines.append(f"  note: {note.message} ({':'.join(at)})")
-    if found.help is not None:
-        lines.append(f"  help: {found.help}")
-    elif found.fix is not None:
-        lines.append(f"  help: {found.fix.title}")
-    return "\n".join(lines)
+    return "\n  ".join((f"{where}: {found.code} {found.message}", *explained(found)))
 
 
 def _escaped(text: str, more: str = "") -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from torchlint.diagnostic import Diagnostic
 from torchlint.files import named_from
 from torchlint.reports import Run
-from torchlint.reports.places import place_of, spelled
+from torchlint.reports.places import explained, place_of
 from torchlint.reports.severity import severity
 from torchlint.runner import Checked
 
@@ -65,20 +65,11 @@ def _case(found: Diagnostic) -> Iterator[str]:
     yield _tag("property", 4, end="/", name="severity", value=severity(found.code).value)
     yield "            </properties>\n"
     opened = _tag("failure", 3, message=found.message).rstrip("\n")
-    text = "\n".join(_lines(found))
+    where = place.within or f"line {found.line}, col {found.column + 1}, "
+    text = "\n".join((where + found.message, *explained(found)))
     # What is not ASCII is written by number, so that no encoding of a pipe can break it.
     yield f"{opened}{_escaped(text).replace('&#10;', chr(10))}</failure>\n"
     yield "        </testcase>\n"
-
-
-def _lines(found: Diagnostic) -> Iterator[str]:
-    where = place_of(found).within or f"line {found.line}, col {found.column + 1}, "
-    yield f"{where}{found.message}"
-    for note in found.notes:
-        at = ":".join(spelled(note.filename or found.filename, note.span, note.cell))
-        yield f"note: {note.message} ({at})"
-    if found.help is not None:
-        yield f"help: {found.help}"
 
 
 def _name(filename: str) -> str:

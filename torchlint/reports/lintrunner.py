@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from torchlint.diagnostic import Diagnostic
 from torchlint.fixes import apply
 from torchlint.reports import Fixing, Run
-from torchlint.reports.places import place_of, spelled
+from torchlint.reports.places import explained, place_of
 from torchlint.reports.severity import Severity, severity
 from torchlint.runner import Checked
 
@@ -26,18 +26,12 @@ def write(results: Sequence[Checked], run: Run) -> Iterator[str]:
 
 def _line(result: Checked, found: Diagnostic) -> str:
     place = place_of(found)
-    lines = [place.within + found.message]
-    for note in found.notes:
-        at = ":".join(spelled(note.filename or found.filename, note.span, note.cell))
-        lines.append(f"note: {note.message} ({at})")
-    if found.help is not None:
-        lines.append(f"help: {found.help}")
     return _message(
         result.filename,
         code=found.code,
         name=found.name,
         severity=_SEVERITIES[severity(found.code)],
-        description="\n".join(lines),
+        description="\n".join((place.within + found.message, *explained(found))),
         line=place.line,
         char=place.column,
     )

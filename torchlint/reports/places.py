@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from torchlint.diagnostic import Diagnostic, Span
+from torchlint.diagnostic import Diagnostic, Note, Span
 from torchlint.files import named_from
 from torchlint.reports.cells import row_of
 
@@ -43,6 +44,22 @@ def spelled(filename: str, span: Span, cell: int | None) -> tuple[str, ...]:
     """The parts of `file:line:column`, or of `file:cell 4:line:column`."""
     within = () if cell is None else (f"cell {cell}",)
     return (filename, *within, str(span.start_line), str(span.start_column + 1))
+
+
+def spelled_note(found: Diagnostic, note: Note) -> tuple[str, ...]:
+    """The same of a note; another file is named from the working folder."""
+    filename = found.filename if note.filename is None else named_from(note.filename, os.curdir)
+    return spelled(filename, note.span, note.cell)
+
+
+def explained(found: Diagnostic) -> Iterator[str]:
+    """A line for each note, and one with what to do, for formats that have no better place for them."""
+    for note in found.notes:
+        yield f"note: {note.message} ({':'.join(spelled_note(found, note))})"
+    if found.help is not None:
+        yield f"help: {found.help}"
+    elif found.fix is not None:
+        yield f"help: {found.fix.title}"
 
 
 def under(variable: str, filename: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from torchlint.runner import Checked
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _ROOT = "SRCROOT"
+_LINK = re.compile(r"\[([^\[\]]*)\]\(")
 _Object = dict[str, object]
 
 
@@ -72,7 +74,7 @@ def _result(found: Diagnostic, key: Key, index: int, *, silenced: bool) -> _Obje
         "ruleId": found.code,
         "ruleIndex": index,
         "level": _level(found.code),
-        "message": {"text": f"{found.message}." if found.help is None else f"{found.message}; {found.help}."},
+        "message": _sentence(found.message if found.help is None else f"{found.message}; {found.help}"),
         "locations": [_location(found.filename, found.span, found.cell)],
         "partialFingerprints": {"torchlint/v1": key.digest()},
     }
@@ -89,7 +91,7 @@ def _result(found: Diagnostic, key: Key, index: int, *, silenced: bool) -> _Obje
 
 def _related(number: int, found: Diagnostic, note: Note) -> _Object:
     location = _location(note.filename or found.filename, note.span, note.cell)
-    return {"id": number, **location, "message": {"text": f"{note.message}."}}
+    return {"id": number, **location, "message": _sentence(note.message)}
 
 
 def _location(filename: str, span: Span, cell: int | None) -> _Object:
@@ -103,6 +105,11 @@ def _location(filename: str, span: Span, cell: int | None) -> _Object:
         "physicalLocation": physical,
         "logicalLocations": [{"name": f"cell {cell}", "fullyQualifiedName": inside, "kind": "member"}],
     }
+
+
+def _sentence(text: str) -> _Object:
+    """A message; what looks like a link in it, as `x[0](y)` does, is marked as none."""
+    return {"text": _LINK.sub(r"\\[\1\\](", text) + "."}
 
 
 def _artifact(filename: str) -> _Object:
@@ -122,7 +129,7 @@ def _region(span: Span) -> _Object:
 
 def _fix(filename: str, fix: Fix) -> _Object:
     return {
-        "description": {"text": f"{fix.title}."},
+        "description": _sentence(fix.title),
         "artifactChanges": [
             {
                 "artifactLocation": _artifact(filename),

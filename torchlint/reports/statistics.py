@@ -20,7 +20,7 @@ class _Count:
 
 
 def write(form: str, results: Sequence[Checked], *, palette: Palette, fixing: Fixing) -> Iterator[str]:
-    """A line, or with the format `json` an object, for each code, the most frequent first."""
+    """A line, or with the format `json` an object, for each code, the most frequent first, then by name."""
     counts = _counts(results, fixing)
     if form == "json":
         shown = [
@@ -46,7 +46,7 @@ def _counts(results: Sequence[Checked], fixing: Fixing) -> list[_Count]:
             count.code, count.name = found.code, found.name
             count.all += 1
             count.fixable += fixing.cures(found)
-    return sorted(counts.values(), key=lambda one: (-one.all, one.code))
+    return sorted(counts.values(), key=lambda one: (-one.all, one.name))
 
 
 def _lines(counts: list[_Count], palette: Palette) -> Iterator[str]:
