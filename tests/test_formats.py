@@ -299,6 +299,28 @@ class TestSarif:
             assert apply(source, [found], unsafe=True).text != TRAIN
 
 
+def closed(**properties: JSON) -> JSON:
+    """The schema of an object with these properties and no others."""
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def test_rdjson_has_what_every_version_of_its_reader_knows(here: Path) -> None:
+    """One unknown key, and reviewdog refuses the report."""
+    text: JSON = {"type": "string"}
+    severities: JSON = {"enum": ["ERROR", "WARNING", "INFO"]}
+    position = closed(line={"type": "integer", "minimum": 1}, column={"type": "integer", "minimum": 1})
+    span = closed(start=position, end=position)
+    suggestions: JSON = {"type": "array", "items": closed(range=span, text=text)}
+    location = closed(path=text, range=span)
+    one = closed(
+        message=text, severity=severities, code=closed(value=text), location=location, suggestions=suggestions
+    )
+    document = closed(
+        source=closed(name=text), severity=severities, diagnostics={"type": "array", "items": one}
+    )
+    jsonschema.Draft202012Validator(document).validate(json.loads(shown("rdjson", results(here))))
+
+
 def test_columns_of_rdjson_are_bytes(here: Path) -> None:
     told = json.loads(shown("rdjson", results(here)))["diagnostics"]
     lines = [line.encode() for line in TRAIN.split("\n")]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from torchlint.diagnostic import Diagnostic, Span
 from torchlint.files import named_from
 from torchlint.reports import Run
-from torchlint.reports.places import place
+from torchlint.reports.places import explained, place_of
 from torchlint.reports.severity import severity
 from torchlint.runner import Checked
 from torchlint.source import Source
@@ -26,40 +26,24 @@ def write(results: Sequence[Checked], run: Run) -> Iterator[str]:
 
 
 def _object(found: Diagnostic, result: Checked) -> dict[str, object]:
-    within = place(found.filename, found.span, found.cell).within
-    source = result.source
+    at = place_of(found)
+    span: dict[str, dict[str, int]] = _range(found.span, result.source)
+    if found.cell is not None:
+        # Without columns it means whole lines.
+        span = {"start": {"line": at.line}, "end": {"line": at.end_line}}
+    name = found.filename if found.filename == "-" else named_from(found.filename, os.curdir)
     shown: dict[str, object] = {
-        "message": within + found.message,
+        # Versions that do not know related locations refuse a report that has some, so notes go here.
+        "message": "\n".join((at.within + found.message, *explained(found))),
         "severity": severity(found.code).name,
         "code": {"value": found.code},
-        "location": _location(found.filename, found.span, found.cell, source),
+        "location": {"path": name, "range": span},
     }
-    if found.notes:
-        shown["relatedLocations"] = [
-            {
-                "message": note.message,
-                "location": _location(
-                    note.filename or found.filename,
-                    note.span,
-                    note.cell,
-                    source if note.filename is None else None,
-                ),
-            }
-            for note in found.notes
-        ]
     if found.fix is not None and found.cell is None:
         shown["suggestions"] = [
-            {"range": _range(edit.span, source), "text": edit.text} for edit in found.fix.edits
+            {"range": _range(edit.span, result.source), "text": edit.text} for edit in found.fix.edits
         ]
     return shown
-
-
-def _location(filename: str, span: Span, cell: int | None, source: Source | None) -> dict[str, object]:
-    path = filename if filename == "-" else named_from(filename, os.curdir)
-    if cell is None:
-        return {"path": path, "range": _range(span, source)}
-    at = place(filename, span, cell)
-    return {"path": path, "range": {"start": {"line": at.line}, "end": {"line": at.end_line}}}
 
 
 def _range(span: Span, source: Source | None) -> dict[str, dict[str, int]]:
