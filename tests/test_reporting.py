@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import stat
 from pathlib import Path
 
 import pytest
-from command import LOGS_A_GRAPH, run, write
+from command import LOGS_A_GRAPH, Done, run, write
 from fixture_files import REPOSITORY
 
 from torchlint.cli import main
+from torchlint.reports import FORMATS
 from torchlint.rulebook import index, page, summary
 from torchlint.rules import RULES
 
@@ -18,20 +21,49 @@ FOUND = "a.py:4:7: TL201 [*] 'y.item()' reads a tensor that still requires grad\
 SUMMED_UP = "Found 1 error.\n[*] 1 fixable with `--fix`.\n"
 
 
+class Here:
+    """The command in this process, which imports LibCST once for all tests."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch, captured: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.patch = patch
+        self.captured = captured
+
+    def run(self, *arguments: str, **variables: str) -> Done:
+        """What the command gives; wrong usage is an exit, as for a user."""
+        with self.patch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            try:
+                status = main(arguments)
+            except SystemExit as end:
+                status = int(end.code or 0)
+        told = self.captured.readouterr()
+        return Done(status, told.out, told.err)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    """A folder with one finding, where the command runs."""
+    for variable in ("TORCHLINT_OUTPUT_FORMAT", "TORCHLINT_OUTPUT_FILE", "FORCE_COLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(write(tmp_path, a=LOGS_A_GRAPH))
+    return Here(tmp_path, monkeypatch, capsys)
+
+
 class TestOutputFile:
-    def test_the_report_goes_there(self, tmp_path: Path) -> None:
-        write(tmp_path, a=LOGS_A_GRAPH)
-        path = tmp_path / "new" / "folder" / "report.txt"
+    def test_the_report_goes_there(self, here: Here) -> None:
+        path = here.folder / "new" / "folder" / "report.txt"
         options = ("check", "a.py", "--output-format", "concise", "--color", "always", "-o")
-        done = run(*options, "new/folder/report.txt", cwd=tmp_path)
+        done = here.run(*options, "new/folder/report.txt")
         assert (done.status, done.out, done.err) == (1, "", "")
         assert path.read_text(encoding="utf-8") == FOUND + SUMMED_UP
-        mask = stat.S_IMODE((tmp_path / "a.py").stat().st_mode)
+        mask = stat.S_IMODE((here.folder / "a.py").stat().st_mode)
         assert stat.S_IMODE(path.stat().st_mode) == mask, "the mode of any new file"
         path.chmod(0o600)
         path.write_text("old")
         # A report is whole or not there, so nothing else is left in the folder.
-        done = run(*options[:3], "json", "--fix", "-o", "new/folder/report.txt", cwd=tmp_path)
+        done = here.run(*options[:3], "json", "--fix", "-o", "new/folder/report.txt")
         assert (done.status, done.out, json.loads(path.read_text())) == (0, "", [])
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert [one.name for one in path.parent.iterdir()] == ["report.txt"]
@@ -42,40 +74,38 @@ class TestOutputFile:
         assert (done.status, done.err) == (1, "")
         assert done.out.startswith("TL201 ")
 
-    def test_where_nothing_can_be_written(self, tmp_path: Path) -> None:
-        write(tmp_path, a=LOGS_A_GRAPH)
+    def test_where_nothing_can_be_written(self, here: Here) -> None:
         for target, why in (("a.py/report", "not a directory"), (".", "it is a folder")):
-            done = run("check", "a.py", "--fix", "--output-file", target, cwd=tmp_path)
+            done = here.run("check", "a.py", "--fix", "--output-file", target)
             assert (done.status, done.out) == (2, "")
             assert done.err.startswith(f"error: the report cannot be written to '{target}': ")
             assert why in done.err or "file exists" in done.err
-        assert (tmp_path / "a.py").read_text() == LOGS_A_GRAPH, "told before anything was fixed"
+        assert (here.folder / "a.py").read_text() == LOGS_A_GRAPH, "told before anything was fixed"
 
 
-def test_less_is_said(tmp_path: Path) -> None:
-    write(tmp_path, a=LOGS_A_GRAPH)
-    (tmp_path / "none").mkdir()
+def test_less_is_said(here: Here) -> None:
+    (here.folder / "none").mkdir()
     options = ("check", "a.py", "--output-format", "concise")
-    assert run(*options, "--quiet", cwd=tmp_path).out == FOUND
-    done = run(*options, "--silent", "--output-file", "report", cwd=tmp_path)
+    assert here.run(*options, "--quiet").out == FOUND
+    done = here.run(*options, "--silent", "--output-file", "report")
     assert (done.status, done.out, done.err) == (1, "", "")
-    assert (tmp_path / "report").read_text() == FOUND
+    assert (here.folder / "report").read_text() == FOUND
     for option in ("-q", "-s"):
-        done = run("check", "none", option, cwd=tmp_path)
+        done = here.run("check", "none", option)
         assert (done.status, done.out, done.err) == (0, "", "")
-    assert run("check", "-q", "-s", cwd=tmp_path).status == 2
+    assert here.run("check", "-q", "-s").status == 2
 
 
-def test_statistics(tmp_path: Path) -> None:
-    write(tmp_path, a=LOGS_A_GRAPH * 2, b="import torch\nprint(\n")
-    done = run("check", "--statistics", cwd=tmp_path)
+def test_statistics(here: Here) -> None:
+    write(here.folder, a=LOGS_A_GRAPH * 2, b="import torch\nprint(\n")
+    done = here.run("check", "--statistics")
     assert (done.status, done.out) == (
         1,
         "2\tTL201\t[*] item-without-detach\n"
         "1\tTL001\t[ ] cannot-parse\n"
         "Found 3 errors.\n[*] 2 fixable with `--fix`.\n",
     )
-    done = run("check", "--statistics", "-e", cwd=tmp_path, TORCHLINT_OUTPUT_FORMAT="json")
+    done = here.run("check", "--statistics", "-e", TORCHLINT_OUTPUT_FORMAT="json")
     assert done.status == 0
     assert json.loads(done.out)[0] == {
         "code": "TL201",
@@ -84,28 +114,41 @@ def test_statistics(tmp_path: Path) -> None:
         "fixable": True,
         "fixable_count": 2,
     }
-    done = run("check", "--statistics", "--output-format", "sarif", cwd=tmp_path)
+    done = here.run("check", "--statistics", "--output-format", "sarif")
     assert (done.status, done.out) == (2, "")
     assert "not with 'sarif'" in done.err
 
 
-def test_the_environment_names_a_format(tmp_path: Path) -> None:
-    write(tmp_path, a=LOGS_A_GRAPH)
+def test_the_environment_names_a_format(here: Here) -> None:
     named = {"TORCHLINT_OUTPUT_FORMAT": "pylint"}
-    assert run("check", cwd=tmp_path, **named).out == FOUND.replace("4:7: TL201 [*]", "4: [TL201]")
-    assert run("check", "--output-format", "concise", cwd=tmp_path, **named).out == FOUND + SUMMED_UP
-    done = run("check", cwd=tmp_path, TORCHLINT_OUTPUT_FORMAT="xml")
+    assert here.run("check", **named).out == FOUND.replace("4:7: TL201 [*]", "4: [TL201]")
+    assert here.run("check", "--output-format", "concise", **named).out == FOUND + SUMMED_UP
+    done = here.run("check", TORCHLINT_OUTPUT_FORMAT="xml")
     assert (done.status, done.out) == (2, "")
     assert done.err.startswith("error: $TORCHLINT_OUTPUT_FORMAT is 'xml', and is to be one of full, ")
 
 
-def test_paths_may_stand_in_a_file(tmp_path: Path) -> None:
-    write(tmp_path, a=LOGS_A_GRAPH, b=LOGS_A_GRAPH)
-    (tmp_path / "paths").write_text("a.py\n")
-    assert run("check", "@paths", "-q", "--output-format", "concise", cwd=tmp_path).out == FOUND
-    done = run("check", "@gone", cwd=tmp_path)
+def test_paths_may_stand_in_a_file(here: Here) -> None:
+    write(here.folder, a=LOGS_A_GRAPH, b=LOGS_A_GRAPH)
+    (here.folder / "paths").write_text("a.py\n")
+    assert here.run("check", "@paths", "-q", "--output-format", "concise").out == FOUND
+    done = here.run("check", "@gone")
     assert (done.status, done.out) == (2, "")
     assert "gone" in done.err
+
+
+def test_the_page_about_formats(here: Here) -> None:
+    """It names every format and option, and its commands work as they stand."""
+    text = (REPOSITORY / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert set(FORMATS) == set(re.findall(r"`([\w-]+)`", " ".join(re.findall(r"(?m)^\| (`.*?) \|", text))))
+    blocks = re.findall(r"(?ms)^```sh\n(.*?)^```", text)
+    commands = [shlex.split(line) for block in blocks for line in block.splitlines()]
+    assert len(commands) >= 5
+    for program, *arguments in commands:
+        assert program == "torchlint"
+        done = here.run(*arguments)
+        assert (done.status, done.err) == (0, ""), arguments
+    assert json.loads((here.folder / "torchlint.sarif").read_text())["runs"][0]["results"]
 
 
 class TestRuleBook:
