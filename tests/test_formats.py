@@ -381,4 +381,3 @@ def test_severities() -> None:
         "TL404": Severity.INFO,
     }
     assert severity("TL001") is severity("TL002") is Severity.ERROR
-    assert severity("TL003") is Severity.WARNING

@@ -68,15 +68,31 @@ def find_files(
     return sorted(files)
 
 
-def write(filename: str, data: bytes) -> None:
-    """Put the new bytes in place at once, so that a reader or a crash never meets half a file.
+def put(filename: str, data: bytes) -> None:
+    """Write a file that need not be there yet, whole or not at all. Raises OSError."""
+    if os.path.exists(filename):
+        write(filename, data)
+        return
+    # Opened by its name, so that its mode is what the user has set for new files.
+    temporary = f"{filename}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, filename)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
 
-    A file that is not there yet is made, in a folder that is. Raises OSError.
-    """
+
+def write(filename: str, data: bytes) -> None:
+    """Put the new bytes in place at once, so that a reader or a crash never meets half a file."""
     import tempfile
 
     target = os.path.realpath(filename)
-    mode = os.stat(target).st_mode if os.path.exists(target) else _mode_of_new_files()
+    mode = os.stat(target).st_mode
     handle, temporary = tempfile.mkstemp(prefix=".torchlint-", dir=os.path.dirname(target))
     try:
         with os.fdopen(handle, "wb") as file:
@@ -100,12 +116,6 @@ def reason(error: OSError) -> str:
     """Why something could not be read or written, as the end of a sentence."""
     said = error.strerror or type(error).__name__
     return said[:1].lower() + said[1:]
-
-
-def _mode_of_new_files() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 def _walk(top: str, excludes: Callable[[str], bool], warn: Callable[[str], None]) -> Iterator[str]:

@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     loudness = parser.add_mutually_exclusive_group()
     loudness.add_argument("--quiet", "-q", action="store_true", help="print the findings and nothing else")
     loudness.add_argument("--silent", "-s", action="store_true", help="print nothing")
-    add("--exit-zero", "-e", action="store_true", help="exit with 0 even where something is found")
+    add("--exit-zero", "-e", action="store_true", help="exit with 0 also where something is found")
 
 
 def warner(options: argparse.Namespace) -> Callable[[str], None]:
@@ -110,14 +110,14 @@ def _pieces(
 
 
 def _put(filename: str, data: bytes) -> None:
-    from torchlint.files import write
+    from torchlint.files import put
 
     if os.path.exists(filename) and not os.path.isfile(filename):
         # A pipe or a device cannot be put in place of itself.
         with open(filename, "wb") as file:
             file.write(data)
     else:
-        write(filename, data)
+        put(filename, data)
 
 
 def _unwritable(filename: str, error: OSError) -> ConfigError:

@@ -8,7 +8,6 @@ from torchlint.rules import rule
 _OF_READING = {
     "TL001": "A file cannot be read as Python.",
     "TL002": "torchlint failed on a file; please report it.",
-    "TL003": "A comment silences nothing.",
 }
 
 
