@@ -64,7 +64,7 @@ def test_there_are_no_other_golden_files() -> None:
     }
 
 
-def test_nothing_found(here: Path) -> None:
+def test_nothing_found_and_no_colours(here: Path) -> None:
     clean = [Checked("clean.py")]
     for form in ("json-lines", "github", "pylint", "azure", "lintrunner"):
         assert shown(form, clean) == ""
@@ -74,6 +74,12 @@ def test_nothing_found(here: Path) -> None:
         assert shown(form, clean) == "All checks passed!\n"
         assert shown(form, clean, quiet=True) == ""
     assert json.loads(shown("rdjson", clean))["diagnostics"] == []
+    painted = {
+        form
+        for form in FORMATS
+        if "\x1b[" in "".join(render(form, results(here), palette=Palette(colour=True)))
+    }
+    assert painted == {"full", "concise", "grouped"}
     (run,) = json.loads(shown("sarif", clean))["runs"]
     assert (run["results"], run["tool"]["driver"]["rules"]) == ([], [])
 
