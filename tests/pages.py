@@ -68,8 +68,8 @@ class Page:
 
 
 def page_paths() -> list[Path]:
-    """Every page of the rule book."""
-    return sorted(RULE_BOOK.glob("*.md"))
+    """Every page of a rule."""
+    return sorted(RULE_BOOK.glob("TL*.md"))
 
 
 def read_page(path: Path) -> Page:

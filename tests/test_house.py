@@ -21,7 +21,7 @@ from torchlint.config import Config
 from torchlint.diagnostic import Diagnostic
 from torchlint.flow import events
 from torchlint.rules import RULES, SELECTABLE, rule
-from torchlint.rules.base import Group, Rule
+from torchlint.rules.base import Fixes, Group, Rule
 
 PACKAGE = REPOSITORY / "torchlint"
 
@@ -33,7 +33,20 @@ FLOORS: dict[str, int] = {
     "flow": 2,
     "rules": 3,
     **dict.fromkeys(
-        ("engine", "runner", "files", "cache", "project", "config", "noqa", "baseline", "fixes", "cures"), 4
+        (
+            "engine",
+            "runner",
+            "files",
+            "cache",
+            "project",
+            "config",
+            "noqa",
+            "baseline",
+            "fixes",
+            "cures",
+            "fingerprints",
+        ),
+        4,
     ),
     **dict.fromkeys(("comments", "silence"), 4),
     **dict.fromkeys(("gitignored", "tomlfile"), 4),
@@ -81,6 +94,14 @@ HOMES: dict[str, dict[str, str]] = {
 # Words that a message leaves open; those that stand for source text are quoted.
 SOURCE_TEXT = frozenset({"place", "op", "switch"})
 OTHER_WORDS = frozenset({"verb", "what"})
+
+# Whether the fixes that a rule offers are safe.
+SAFETY = {
+    Fixes.NONE: set(),
+    Fixes.SAFE: {True},
+    Fixes.UNSAFE: {False},
+    Fixes.SAFE_OR_UNSAFE: {True, False},
+}
 
 CODES = tuple(one.code for one in RULES)
 EVERY_RULE = Config(select=("TL",), project=False)
@@ -204,6 +225,11 @@ def test_what_is_said_about_the_fixtures_follows_the_style() -> None:
     assert said
     assert not [f"{text!r} {style(text)}" for text in sorted(said) if style(text)]
     assert not [text for text in said if re.search(r"[{}]", re.sub(r"'[^\n]*'", "", text))]
+    # Asked here, since the fixtures take a minute.
+    for each in RULES:
+        fixes = {one.fix.safe for one in diagnostics_of_fixtures() if one.code == each.code and one.fix}
+        assert fixes <= SAFETY[each.fixes], f"{each.code} does not say that it has such fixes"
+        assert bool(fixes) == bool(SAFETY[each.fixes]), f"{each.code} has other fixes than it says"
 
 
 def style(text: str) -> str | None:

@@ -72,7 +72,7 @@ def test_the_wheel(wheel: Path, tmp_path: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     own = {f"torchlint/{path.relative_to(REPOSITORY / 'torchlint')}" for path in sources()}
     assert own <= set(names)
-    pages = {f"torchlint/rulebook/{rule.code}.md" for rule in SELECTABLE}
+    pages = {f"torchlint/rulebook/{name}.md" for name in ("README", *(rule.code for rule in SELECTABLE))}
     assert pages <= set(names)
     rest = set(names) - own - pages
     assert all(name.startswith("torchlint-") for name in rest), sorted(rest)

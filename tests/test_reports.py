@@ -187,6 +187,7 @@ class TestFrame:
             "18 | | line 18",
             "   | |____^",
         ]
+        assert {line.index("|") for line in frame("x\n" * 9, Span(1, 0, 9, 1))} == {3}  # the dots are wider
 
     def test_tabs(self) -> None:
         assert frame("if x:\n\ty\t= f(x)\n", Span(2, 5, 2, 9))[2:4] == [
@@ -392,9 +393,8 @@ def test_colours_stand_around_words_only() -> None:
     assert "\x1b[1;91mTL301\x1b[0m" in shown
     assert "\x1b[1;91m" + " " * 4 + "^^^^^^^^^\x1b[0m" in shown
     assert "\x1b[1;94mnote\x1b[0m: saved here" in shown
-    assert "\x1b" not in report("json", TRAINING, WRITTEN, palette=Palette(colour=True))
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_each_format_is_a_module_of_that_name(form: str) -> None:
-    assert report(form, "x\n")
+    assert report(form, TRAINING, WRITTEN)

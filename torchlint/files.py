@@ -129,6 +129,12 @@ def write(filename: str, data: bytes) -> None:
         raise
 
 
+def named_from(filename: str, folder: str) -> str:
+    """A path as it is named from a folder, with slashes; absolute where it does not lie under that."""
+    full, top = os.path.abspath(filename), os.path.join(os.path.abspath(folder), "")
+    return (full[len(top) :] if full.startswith(top) else full).replace(os.sep, "/")
+
+
 def reason(error: OSError) -> str:
     """Why something could not be read or written, as the end of a sentence."""
     said = error.strerror or type(error).__name__

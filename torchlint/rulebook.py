@@ -9,6 +9,15 @@ from pathlib import Path
 from torchlint.errors import ConfigError
 
 _HERE = Path(__file__).resolve().parent
+_INDEX = """\
+# The rule book
+
+One page a rule. This one is written by `torchlint rule --all --output-format markdown > rules/README.md`.
+A fix is offered where the source lets it: `--fix` makes the safe ones, `--fix --unsafe-fixes` all.
+
+| code | name | group | default | fix | what it finds |
+|---|---|---|---|---|---|
+"""
 _FOLDERS = (_HERE / "rulebook", _HERE.parent / "rules")
 
 
@@ -19,6 +28,23 @@ def page(code: str) -> str:
         if path.is_file():
             return path.read_text(encoding="utf-8")
     raise ConfigError(f"there is no page for {code!r}")
+
+
+def summary(text: str) -> str:
+    """What a page says in one line: the paragraph behind its title."""
+    return " ".join(text.split("\n\n", 2)[1].split())
+
+
+def index() -> str:
+    """The first page of the rule book, `rules/README.md`: a table of all rules, from the registry."""
+    from torchlint.rules import SELECTABLE
+
+    rows = [
+        f"| [{rule.code}]({rule.code}.md) | {rule.name} | {rule.group.value} "
+        f"| {'on' if rule.on_by_default() else 'off'} | {rule.fixes.value} | {summary(page(rule.code))} |\n"
+        for rule in SELECTABLE
+    ]
+    return _INDEX + "".join(rows)
 
 
 @dataclass(frozen=True, slots=True)

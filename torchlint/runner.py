@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -39,7 +39,8 @@ class Checked:
     `source` is the text that the diagnostics point into, `None` where there is none to show; `fixed` counts
     the fixes made, `warning` says why some were not, and `suppressed` is what comments silence. `remarks` are
     about these comments. `keys` are what a baseline holds of the diagnostics, `known` what it holds already
-    and is not among them.
+    and is not among them. Of a notebook `cells` has the text of each cell that a diagnostic may point into,
+    by its number.
     """
 
     filename: str
@@ -51,6 +52,11 @@ class Checked:
     remarks: tuple[Remark, ...] = ()
     keys: tuple[Key, ...] = ()
     known: tuple[Key, ...] = ()
+    cells: Mapping[int, Source] | None = None
+
+    def text_of(self, cell: int | None) -> Source | None:
+        """The text that positions in this cell point into; of no cell, the text of the file."""
+        return self.source if cell is None else (self.cells or {}).get(cell)
 
 
 def check_source(source: Source, config: Config, project: Project | None = None) -> list[Diagnostic]:

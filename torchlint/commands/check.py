@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from torchlint.commands import overriding, warn
+from torchlint.commands import overriding, reporting
 from torchlint.commands.silence import adding, print_with_comments, write_comments
 from torchlint.errors import ConfigError
 
@@ -23,7 +23,9 @@ _STDIN = "-"
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Tell the parser of it."""
-    check = commands.add_parser("check", help="check files and folders", allow_abbrev=False)
+    check = commands.add_parser(
+        "check", help="check files and folders", allow_abbrev=False, fromfile_prefix_chars="@"
+    )
     check.set_defaults(run=_run)
     add = check.add_argument
     overriding.add_options(check)
@@ -43,19 +45,22 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add("--add-noqa", nargs="?", metavar="=REASON", help="no report: put '# noqa: CODE' at each finding")
     add("--add-ignore", nargs="?", metavar="=REASON", help="the same with '# torchlint: ignore[CODE]'")
-    add("--output-format", choices=("full", "concise", "json"), help="default: full")
-    add("--exit-zero", action="store_true", help="exit with 0 also where something is found")
     add("--show-settings", action="store_true", help="tell what holds for the first file, and who says so")
     add("--show-files", action="store_true", help="list the files that would be checked")
     add("--color", choices=("auto", "always", "never"), default="auto", help="default: auto")
+    reporting.add_options(check)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from torchlint.reports import Fixing, Palette, render
+    from torchlint.reports import Fixing, Palette
 
+    reporting.ask_environment(options)
     overrides = overriding.settle(options)
     if options.show_settings or options.show_files:
         return _show(options, overrides)
+    reporting.output_format(options)
+    reporting.output_file(options)
+    tell = reporting.warner(options)
     comments = adding(options)
     out = sys.stdout
     if options.baseline is not None:
@@ -74,17 +79,17 @@ def _run(options: argparse.Namespace) -> int:
         results = _check_paths(options, overrides)
     for result in results:
         if result.warning is not None:
-            warn(result.warning)
+            tell(result.warning)
         for line, message in result.remarks:
-            warn(f"{result.filename}:{line}: {message}")
+            tell(f"{result.filename}:{line}: {message}")
     if comments is not None:
         return write_comments(results, comments)
     palette = Palette(_coloured(options.color, out))
     fixing = Fixing(options.fix, options.unsafe_fixes)
-    for piece in render(options.output_format, results, palette=palette, fixing=fixing):
-        out.write(piece)
     found = {diagnostic.code for result in results for diagnostic in result.diagnostics}
-    return 2 if "TL002" in found else 1 if found and not options.exit_zero else 0
+    status = 2 if "TL002" in found else 1 if found and not options.exit_zero else 0
+    reporting.report(options, results, palette=palette, fixing=fixing, status=status, out=out)
+    return status
 
 
 def _show(options: argparse.Namespace, overrides: Overrides) -> int:
@@ -121,7 +126,7 @@ def _check_stdin(options: argparse.Namespace, overrides: Overrides) -> tuple[lis
 def _check_paths(options: argparse.Namespace, overrides: Overrides) -> list[Checked]:
     from torchlint.runner import check_files
 
-    files, configs = overriding.files_of(options, overrides)
+    files, configs = overriding.files_of(options, overrides, tell=reporting.warner(options))
     results = list(check_files(files, configs, fix=options.fix, jobs=options.jobs))
     if options.baseline is not None:
         from torchlint.commands.baseline import tell_gone

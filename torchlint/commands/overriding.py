@@ -22,7 +22,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Tell the parser of what is checked, by files and rules; `None` stands for not given."""
     add: Callable[..., Any] = parser.add_argument
     parser.set_defaults(stdin_filename=None, ignore_noqa=False, baseline=None)
-    add("paths", nargs="*", metavar="PATH", help="files, folders, or - for standard input (default: .)")
+    add(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="files, folders, - for standard input, or @FILE that holds paths, one a line (default: .)",
+    )
     codes, patterns = {"action": "append", "metavar": "CODES"}, {"action": "append", "metavar": "PATTERNS"}
     pairs = {"action": "append", "metavar": "PATTERN:CODE,..."}
     switch = {"action": argparse.BooleanOptionalAction}
@@ -95,15 +100,23 @@ def config_of(filename: str, options: argparse.Namespace, overrides: Overrides) 
     return config if wanted == config else wanted  # one object for many files is compared faster
 
 
-def files_of(options: argparse.Namespace, overrides: Overrides) -> tuple[list[str], list[Config]]:
+def files_of(
+    options: argparse.Namespace, overrides: Overrides, *, tell: Callable[[str], None] = warn
+) -> tuple[list[str], list[Config]]:
     """The files that the options name, and what decides in each. Raises ConfigError."""
-    files = find(options.paths or [os.curdir], options, overrides)
+    files = find(options.paths or [os.curdir], options, overrides, tell=tell)
     if not files:
-        warn("no Python files found under the given path(s)")
+        tell("no Python files found under the given path(s)")
     return files, [config_of(name, options, overrides) for name in files]
 
 
-def find(paths: Iterable[str], options: argparse.Namespace, overrides: Overrides) -> list[str]:
+def find(
+    paths: Iterable[str],
+    options: argparse.Namespace,
+    overrides: Overrides,
+    *,
+    tell: Callable[[str], None] = warn,
+) -> list[str]:
     """The files to check. Raises ConfigError."""
     from torchlint.files import find_files
     from torchlint.settings import settings_of
@@ -113,7 +126,7 @@ def find(paths: Iterable[str], options: argparse.Namespace, overrides: Overrides
         sieve_of=lambda folder: settings_of(folder, overrides),
         force_exclude=options.force_exclude,
         respect_gitignore=options.respect_gitignore,
-        warn=warn,
+        warn=tell,
     )
 
 

@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from torchlint.diagnostic import Diagnostic
-from torchlint.runner import Checked
+if TYPE_CHECKING:
+    from torchlint.diagnostic import Diagnostic
+    from torchlint.runner import Checked
 
-FORMATS = ("full", "concise", "json")
+FORMATS = (
+    "full",
+    "concise",
+    "grouped",
+    "json",
+    "json-lines",
+    "github",
+    "gitlab",
+    "junit",
+    "sarif",
+    "rdjson",
+    "pylint",
+    "azure",
+    "lintrunner",
+)
+"""Each is a module of this package, with an underscore for a hyphen."""
+
+_FOR_PEOPLE = ("full", "concise", "grouped")
 
 _STYLES = {
     "bold": "1",
@@ -50,18 +68,36 @@ class Fixing:
 NOTHING_FIXED = Fixing()
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a run went and how it is to be shown; `status` is its exit status, `None` where nobody said."""
+
+    palette: Palette
+    fixing: Fixing = NOTHING_FIXED
+    status: int | None = None
+
+
 def render(
-    form: str, results: Sequence[Checked], *, palette: Palette, fixing: Fixing = NOTHING_FIXED
+    form: str,
+    results: Sequence[Checked],
+    *,
+    palette: Palette,
+    fixing: Fixing = NOTHING_FIXED,
+    status: int | None = None,
+    quiet: bool = False,
 ) -> Iterator[str]:
-    """The report on some files, in pieces that end in a line end."""
-    module = import_module(f"torchlint.reports.{form}")
-    write = cast("Callable[..., Iterator[str]]", module.write)
-    yield from write(results, palette=palette, fixing=fixing)
+    """The report on some files, in pieces that end in a line end; with `quiet` no summary ends it."""
+    module = import_module(f"torchlint.reports.{form.replace('-', '_')}")
+    write = cast("Callable[[Sequence[Checked], Run], Iterator[str]]", module.write)
+    yield from write(results, Run(palette, fixing, status))
+    if form in _FOR_PEOPLE and not quiet:
+        yield from summary(results, palette=palette, fixing=fixing)
 
 
-def headline(found: Diagnostic, palette: Palette, *, fixing: Fixing, style: str = "plain") -> str:
+def headline(found: Diagnostic, run: Run, *, style: str = "plain") -> str:
     """The code, a mark where `--fix` cures it, and the message in a style."""
-    star = f"[{palette.paint('star', '*')}] " if fixing.cures(found) else ""
+    palette = run.palette
+    star = f"[{palette.paint('star', '*')}] " if run.fixing.cures(found) else ""
     return f"{palette.paint('code', found.code)} {star}{palette.paint(style, found.message)}"
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from torchlint.reports import Fixing, Palette, headline, summary
+from torchlint.reports import Run, headline
+from torchlint.reports.places import spelled
 from torchlint.runner import Checked
 
 
-def write(results: Sequence[Checked], *, palette: Palette, fixing: Fixing) -> Iterator[str]:
+def write(results: Sequence[Checked], run: Run) -> Iterator[str]:
     """`file:line:column: CODE [*] message`, columns from 1 in code points."""
-    colon = palette.paint("colon", ":")
+    colon = run.palette.paint("colon", ":")
     for result in results:
         for found in result.diagnostics:
-            place = (palette.paint("bold", found.filename), str(found.line), str(found.column + 1), " ")
-            yield f"{colon.join(place)}{headline(found, palette, fixing=fixing)}\n"
-    yield from summary(results, palette=palette, fixing=fixing)
+            filename, *where = spelled(found.filename, found.span, found.cell)
+            place = (run.palette.paint("bold", filename), *where, " ")
+            yield f"{colon.join(place)}{headline(found, run)}\n"

@@ -96,8 +96,9 @@ class Frame:
 
     @property
     def digits(self) -> int:
-        """How wide the line numbers are."""
-        return len(str(self.rows[-1].number))
+        """How wide the line numbers are, or the dots that stand for some."""
+        widest = len(str(self.rows[-1].number))
+        return max(widest, len(_FOLD) - 1) if self._folded else widest
 
     def draw(self, mark: str, style: str, *, gutter: int, palette: Palette) -> Iterator[str]:
         """The lines to print, from the empty one above to the empty one below."""
@@ -115,6 +116,12 @@ class Frame:
         one_line = self.span.start_line == self.span.end_line
         return self._one_line(mark) if one_line else self._several_lines(mark)
 
+    @property
+    def _folded(self) -> range:
+        """The lines of the span that are not shown."""
+        first, last = self.span.start_line, self.span.end_line
+        return range(first + _HEAD, last - _TAIL + 1) if last - first >= _LONGEST else range(0)
+
     def _one_line(self, mark: str) -> Iterator[Line]:
         marked = next(row for row in self.rows if row.number == self.span.start_line)
         start = marked.cell(self.span.start_column)
@@ -129,8 +136,7 @@ class Frame:
                 yield Line("", "", " " * (start - cut) + marks, marks=True)
 
     def _several_lines(self, mark: str) -> Iterator[Line]:
-        first, last = self.span.start_line, self.span.end_line
-        folded = range(first + _HEAD, last - _TAIL + 1) if last - first >= _LONGEST else range(0)
+        first, last, folded = self.span.start_line, self.span.end_line, self._folded
         for row in self.rows:
             text = row.window(0, _WIDEST)
             if row.number in folded:

@@ -2,54 +2,49 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from torchlint.diagnostic import Diagnostic, Span
+from torchlint.diagnostic import Diagnostic, Note
 from torchlint.errors import UnreadableSource
-from torchlint.reports import Fixing, Palette, headline, summary
+from torchlint.reports import Fixing, Palette, Run, headline
 from torchlint.reports.frame import Frame
+from torchlint.reports.places import spelled, spelled_note
 from torchlint.runner import Checked
 from torchlint.source import Source
 
 
-def write(results: Sequence[Checked], *, palette: Palette, fixing: Fixing) -> Iterator[str]:
-    """Every diagnostic followed by an empty line, then the summary."""
+def write(results: Sequence[Checked], run: Run) -> Iterator[str]:
+    """Every diagnostic followed by an empty line."""
     for result in results:
         for found in result.diagnostics:
-            yield from (line.rstrip() + "\n" for line in _diagnostic(found, result.source, palette, fixing))
+            yield from (line.rstrip() + "\n" for line in _diagnostic(found, result, run))
             yield "\n"
-    yield from summary(results, palette=palette, fixing=fixing)
 
 
-def _diagnostic(found: Diagnostic, source: Source | None, palette: Palette, fixing: Fixing) -> Iterator[str]:
-    yield headline(found, palette, fixing=fixing, style="bold")
+def _diagnostic(found: Diagnostic, result: Checked, run: Run) -> Iterator[str]:
+    palette = run.palette
+    yield headline(found, run, style="bold")
     frames = []
+    source = result.text_of(found.cell)
     if source is not None:
         frames = [Frame.around(source, found.span, context=2)]
-        frames += [
-            Frame.around(source if note.filename is None else _other(note.filename), note.span, context=0)
-            for note in found.notes
-        ]
+        frames += [Frame.around(_text(note, result) or source, note.span, context=0) for note in found.notes]
     gutter = max((frame.digits for frame in frames), default=0)
-    yield _place(found.filename, found.span, gutter, palette)
+    yield _place(spelled(found.filename, found.span, found.cell), gutter, palette)
     for frame in frames[:1]:
         yield from frame.draw("^", "mark", gutter=gutter, palette=palette)
     for note, frame in zip(found.notes, frames[1:], strict=False):
         yield f"{palette.paint('cause', 'note')}: {note.message}"
-        filename = found.filename if note.filename is None else _from_here(note.filename)
-        yield _place(filename, note.span, gutter, palette)
+        yield _place(spelled_note(found, note), gutter, palette)
         yield from frame.draw("-", "cause", gutter=gutter, palette=palette)
     margin = " " * (gutter + 1)
-    for word, text in _advice(found, fixing):
+    for word, text in _advice(found, run.fixing):
         yield f"{margin}{palette.paint('gutter', '=')} {palette.paint('help', word)}: {text}"
 
 
-def _from_here(filename: str) -> str:
-    """A path named from the working folder where it lies under it."""
-    here = os.path.join(os.getcwd(), "")
-    return filename.removeprefix(here)
+def _text(note: Note, result: Checked) -> Source | None:
+    return result.text_of(note.cell) if note.filename is None else _other(note.filename)
 
 
 @cache
@@ -62,9 +57,8 @@ def _other(filename: str) -> Source:
         return Source.from_text("", filename)
 
 
-def _place(filename: str, span: Span, gutter: int, palette: Palette) -> str:
-    arrow = palette.paint("gutter", "-->")
-    return f"{' ' * gutter}{arrow} {filename}:{span.start_line}:{span.start_column + 1}"
+def _place(where: tuple[str, ...], gutter: int, palette: Palette) -> str:
+    return f"{' ' * gutter}{palette.paint('gutter', '-->')} {':'.join(where)}"
 
 
 def _advice(found: Diagnostic, fixing: Fixing) -> Iterator[tuple[str, str]]:

@@ -7,20 +7,22 @@ import os
 from collections.abc import Iterator, Sequence
 
 from torchlint.diagnostic import Diagnostic, Fix
-from torchlint.reports import Fixing, Palette
+from torchlint.reports import Run
+from torchlint.reports.severity import severity
 from torchlint.runner import Checked
 
 
-def write(results: Sequence[Checked], *, palette: Palette, fixing: Fixing) -> Iterator[str]:
+def write(results: Sequence[Checked], run: Run) -> Iterator[str]:
     """One JSON document; the same whether fixes were made or colours are on."""
-    found = [_object(diagnostic) for result in results for diagnostic in result.diagnostics]
+    found = [record(diagnostic) for result in results for diagnostic in result.diagnostics]
     yield json.dumps(found, indent=2, sort_keys=True) + "\n"
 
 
-def _object(found: Diagnostic) -> dict[str, object]:
+def record(found: Diagnostic) -> dict[str, object]:
+    """A diagnostic as an object with ruff's keys; rows and columns count from 1, columns in code points."""
     about_file = found.about_file
     return {
-        "cell": None,
+        "cell": found.cell,
         "code": found.code,
         "end_location": _location(found.span.end_line, found.span.end_column),
         "filename": "-" if found.filename == "-" else os.path.abspath(found.filename),
@@ -30,7 +32,7 @@ def _object(found: Diagnostic) -> dict[str, object]:
         "name": found.name,
         # No comment can silence a file that is not read.
         "noqa_row": None if about_file else found.line,
-        "severity": "error",
+        "severity": severity(found.code).value,
         # The pages are in the package (`torchlint rule`), on no site.
         "url": None,
     }

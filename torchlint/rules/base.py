@@ -29,6 +29,15 @@ class Group(Enum):
     NURSERY = "nursery"
 
 
+class Fixes(Enum):
+    """Which fixes a rule offers where the source lets it; none of them is offered everywhere."""
+
+    NONE = "none"
+    SAFE = "safe"
+    UNSAFE = "unsafe"
+    SAFE_OR_UNSAFE = "safe or unsafe"
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """Replace the text of a node; parentheses around it stay."""
@@ -101,6 +110,7 @@ class Rule:
     code: ClassVar[str]
     name: ClassVar[str]
     group: ClassVar[Group]
+    fixes: ClassVar[Fixes] = Fixes.NONE
     triggers: ClassVar[tuple[str, ...]]
     triggers_callers: ClassVar[bool] = (
         False  # units that call a function which holds a trigger are played, too

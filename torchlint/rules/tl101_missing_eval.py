@@ -16,7 +16,7 @@ from torchlint.flow.events import (
     Trained,
 )
 from torchlint.flow.things import Module
-from torchlint.rules.base import Evaluation, Group, Rule, RuleOption
+from torchlint.rules.base import Evaluation, Fixes, Group, Rule, RuleOption
 
 _NOBODY = ": no caller in sight puts it in evaluation mode"
 
@@ -27,6 +27,7 @@ class MissingEval(Rule):
     code = "TL101"
     name = "missing-eval"
     group = Group.SUSPICIOUS
+    fixes = Fixes.UNSAFE
     triggers = ("no_grad", "inference_mode", "set_grad_enabled")
     options = (
         RuleOption(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torchlint.flow.domain import Mode, Sensitivity
 from torchlint.flow.events import Backward, Evaled, Graphed, LeaveUnit, Site
 from torchlint.flow.things import Module
-from torchlint.rules.base import Evaluation, Group, Rule
+from torchlint.rules.base import Evaluation, Fixes, Group, Rule
 
 
 class EvalNotRestored(Rule):
@@ -14,6 +14,7 @@ class EvalNotRestored(Rule):
     code = "TL102"
     name = "eval-not-restored"
     group = Group.SUSPICIOUS
+    fixes = Fixes.UNSAFE
     triggers = (r"\.eval\(", r"\.train\(\s*(mode\s*=\s*)?False", r"backward\(")
     requires = triggers[:2]
     message = "after '{op}' training {verb} in evaluation mode"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torchlint.flow.domain import Grad
 from torchlint.flow.events import LeaveUnit, Logged, Read, Site
-from torchlint.rules.base import Change, Cure, Group, Rule
+from torchlint.rules.base import Change, Cure, Fixes, Group, Rule
 
 
 class ItemWithoutDetach(Rule):
@@ -13,6 +13,7 @@ class ItemWithoutDetach(Rule):
     code = "TL201"
     name = "item-without-detach"
     group = Group.LOGGING
+    fixes = Fixes.SAFE
     triggers = (r"\.item\(",)
     message = "'{place}.item()' reads a tensor that {verb} grad"
 

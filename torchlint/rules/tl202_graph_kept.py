@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torchlint.flow.domain import Grad
 from torchlint.flow.events import Backward, Freed, GraphLeft, Kept, LeaveUnit, Site
-from torchlint.rules.base import Change, Cure, Group, Rule, RuleOption
+from torchlint.rules.base import Change, Cure, Fixes, Group, Rule, RuleOption
 
 
 class GraphKept(Rule):
@@ -13,6 +13,7 @@ class GraphKept(Rule):
     code = "TL202"
     name = "graph-kept"
     group = Group.PERFORMANCE
+    fixes = Fixes.SAFE
     triggers = (
         r"[-+]=",
         r"\.(append|appendleft|extend|insert|update|add)\(",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torchlint.flow.events import Converted
-from torchlint.rules.base import Change, Cure, Group, Rule
+from torchlint.rules.base import Change, Cure, Fixes, Group, Rule
 
 
 class ScalarConversionOfGraph(Rule):
@@ -12,6 +12,7 @@ class ScalarConversionOfGraph(Rule):
     code = "TL203"
     name = "scalar-conversion-of-graph"
     group = Group.LOGGING
+    fixes = Fixes.SAFE
     triggers = (
         r"\bfloat\(",
         r"\bcomplex\(",

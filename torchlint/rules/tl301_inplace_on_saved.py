@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torchlint.diagnostic import Span
 from torchlint.flow.events import LeaveUnit, Site, StaleSave
-from torchlint.rules.base import WRITES, Change, Cure, Group, Rule
+from torchlint.rules.base import WRITES, Change, Cure, Fixes, Group, Rule
 
 
 class InplaceOnSaved(Rule):
@@ -13,6 +13,7 @@ class InplaceOnSaved(Rule):
     code = "TL301"
     name = "inplace-on-saved"
     group = Group.CORRECTNESS
+    fixes = Fixes.SAFE
     triggers = (*WRITES, r"\bout\s*=", r"\.step\(")
     message = "'{place}' is written in place after '{op}' saved it, so backward {verb}"
     help = "compute a new tensor instead, or write to a clone"

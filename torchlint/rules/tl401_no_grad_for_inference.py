@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torchlint.rules.base import Group
+from torchlint.rules.base import Fixes, Group
 from torchlint.rules.regions import NoGradRule, inference_mode_instead
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ class NoGradForInference(NoGradRule):
     code = "TL401"
     name = "no-grad-for-inference"
     group = Group.PERFORMANCE
+    fixes = Fixes.SAFE_OR_UNSAFE
     triggers = ("no_grad", "set_grad_enabled")
     since = (1, 9)
     message = "{what} under '{switch}', so inference_mode can replace it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torchlint.flow.domain import Misuse
 from torchlint.flow.events import InferenceTensorUsed, LeaveUnit, Region
-from torchlint.rules.base import Change, Cure, Group, Rule
+from torchlint.rules.base import Change, Cure, Fixes, Group, Rule
 
 _NO_GRAD = "torch.no_grad"
 _WORDS = {
@@ -22,6 +22,7 @@ class InferenceTensorInAutograd(Rule):
     code = "TL402"
     name = "inference-tensor-in-autograd"
     group = Group.CORRECTNESS
+    fixes = Fixes.SAFE_OR_UNSAFE
     triggers = ("inference_mode",)
     triggers_callers = True
     message = "'{place}' is made under '{switch}' and {what}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torchlint.flow.domain import Idle
 from torchlint.flow.events import IdleSwitch
-from torchlint.rules.base import Change, Cure, Group, Rule
+from torchlint.rules.base import Change, Cure, Fixes, Group, Rule
 
 _FAULTS = {
     Idle.ALONE: "switches nothing as a statement of its own, since no with enters it",
@@ -20,6 +20,7 @@ class IdleGradSwitch(Rule):
     code = "TL403"
     name = "idle-grad-switch"
     group = Group.CORRECTNESS
+    fixes = Fixes.SAFE
     triggers = ("no_grad", "inference_mode", "enable_grad", "set_grad_enabled")
     message = "'{switch}' {what}"
     help = "{instead}"
