@@ -35,6 +35,8 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(
         ("engine", "runner", "files", "cache", "project", "config", "noqa", "baseline", "fixes", "cures"), 4
     ),
+    # Of fixes.
+    **dict.fromkeys(("leftovers", "diffs"), 4),
     "rulebook": 4,  # reads the pages for the command and for editors
     **dict.fromkeys(("cli", "commands", "flake8_plugin", "lsp", "pylsp_plugin", "reports"), 5),
     **dict.fromkeys(("__init__", "__main__"), 5),

@@ -11,7 +11,7 @@ import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,8 @@ class Checked:
     """What one file gave.
 
     `source` is the text that the diagnostics point into, `None` where there is none to show; `fixed` counts
-    the fixes made, `warning` says why some were not, and `suppressed` is what comments silence.
+    the fixes made, `warning` says why some were not, and `suppressed` is what comments silence. `made` are
+    code and name of each finding that was fixed, `diff` is what fixing changes where that is not written.
     """
 
     filename: str
@@ -44,6 +45,8 @@ class Checked:
     fixed: int = 0
     warning: str | None = None
     suppressed: tuple[Diagnostic, ...] = ()
+    made: tuple[tuple[str, str], ...] = ()
+    diff: bytes = b""
 
 
 def check_source(source: Source, config: Config, project: Project | None = None) -> list[Diagnostic]:
@@ -92,8 +95,18 @@ def check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tup
         return Checked(filename, (_about_file(filename, "TL002", "internal-error", message),)), data
 
 
-def check_file(filename: str, config: Config, *, fix: bool) -> Checked:
-    """What one file gives; with `fix` the fixes that the configuration lets are made and written back."""
+def differing(checked: Checked, before: bytes, after: bytes) -> Checked:
+    """The same with how the file would change."""
+    from torchlint.diffs import unified
+
+    return replace(checked, diff=unified(checked.filename, before, after))
+
+
+def check_file(filename: str, config: Config, *, fix: bool, diff: bool = False) -> Checked:
+    """What one file gives; with `fix` the fixes that the configuration lets are made and written back.
+
+    With `diff` as well they are not written: the answer says how the file would change.
+    """
     try:
         with open(filename, "rb") as file:
             data = file.read()
@@ -103,8 +116,10 @@ def check_file(filename: str, config: Config, *, fix: bool) -> Checked:
     checked, fixed = check_bytes(data, filename, config, fix=fix)
     if fixed == data:
         return checked
+    if diff:
+        return differing(checked, data, fixed)
     try:
-        write(filename, fixed)
+        write(filename, fixed, instead_of=data)
     except OSError as error:
         before, _ = check_bytes(data, filename, config, fix=False)
         warning = f"{filename} could not be written, so its fixes are not made: {reason(error)}"
@@ -113,14 +128,19 @@ def check_file(filename: str, config: Config, *, fix: bool) -> Checked:
 
 
 def check_files(
-    filenames: Sequence[str], config: Config, *, fix: bool = False, jobs: int | None = None
+    filenames: Sequence[str],
+    config: Config,
+    *,
+    fix: bool = False,
+    diff: bool = False,
+    jobs: int | None = None,
 ) -> Iterator[Checked]:
     """What each file gives, in the order of the names.
 
     `jobs` is how many processes to use; `None` takes one for each core where there are enough files.
     """
     shared_project.cache_clear()
-    check = partial(check_file, config=config, fix=fix)
+    check = partial(check_file, config=config, fix=fix, diff=diff)
     processes = _processes(len(filenames), jobs)
     if processes < 2:
         yield from map(check, filenames)
@@ -153,9 +173,10 @@ def _check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tu
     from torchlint.fixes import fix as fixed
 
     result = fixed(source, check, unsafe=config.unsafe_fixes)
-    warning = f"{filename}: fixes that do not give valid Python were taken back" if result.undone else None
-    checked = Checked(filename, result.diagnostics, result.source, result.count, warning)
-    return checked, result.source.to_bytes() if result.count else data
+    warning = "; ".join(f"{filename}: {said}" for said in result.failures) or None
+    made = tuple((one.code, one.name) for one in result.made)
+    checked = Checked(filename, result.diagnostics, result.source, len(made), warning, made=made)
+    return checked, result.source.to_bytes() if made else data
 
 
 def _about_file(filename: str, code: str, name: str, message: str) -> Diagnostic:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
-from torchlint.commands import known, warn
+from torchlint.commands import fixing, known, warn
 from torchlint.config import Config
 from torchlint.errors import ConfigError
 
@@ -27,8 +27,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add("--stdin-filename", metavar="PATH", help="the name of what standard input holds")
     add("--select", action="append", metavar="CODES", help="only these rules: codes, prefixes or names")
     add("--ignore", action="append", metavar="CODES", help="not these rules; the longer prefix wins")
-    add("--fix", action="store_true", help="make the safe fixes")
-    add("--unsafe-fixes", action="store_true", help="also those that may change what the program does")
+    fixing.add_options(check)
     add("--output-format", choices=("full", "concise", "json"), default="full", help="default: full")
     add("--exclude", action="append", metavar="PATTERNS", help="leave these out instead of the usual folders")
     add("--extend-exclude", action="append", metavar="PATTERNS", help="leave these out too")
@@ -45,6 +44,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _run(options: argparse.Namespace) -> int:
     from torchlint.reports import Fixing, Palette, render
 
+    fixing.settle(options)
     config = Config(
         _codes(options.select, "--select"),
         _codes(options.ignore, "--ignore") or (),
@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
     out = sys.stdout
     if _STDIN in options.paths:
         results, fixed = _check_stdin(options, config)
-        if options.fix:
+        if options.fix and not options.diff:
             # As ruff does: the fixed text takes stdout, the report goes beside it.
             sys.stdout.buffer.write(fixed)
             out = sys.stderr
@@ -64,15 +64,18 @@ def _run(options: argparse.Namespace) -> int:
         if result.warning is not None:
             warn(result.warning)
     palette = Palette(_coloured(options.color, out))
-    fixing = Fixing(options.fix, options.unsafe_fixes)
-    for piece in render(options.output_format, results, palette=palette, fixing=fixing):
+    if options.fix_only:
+        return fixing.report(options, results, palette=palette, out=out)
+    made = Fixing(options.fix, options.unsafe_fixes, options.show_fixes)
+    for piece in render(options.output_format, results, palette=palette, fixing=made):
         out.write(piece)
     found = {diagnostic.code for result in results for diagnostic in result.diagnostics}
-    return 2 if "TL002" in found else 1 if found else 0
+    changed = options.exit_non_zero_on_fix and any(result.fixed for result in results)
+    return 2 if "TL002" in found else 1 if found or changed else 0
 
 
 def _check_stdin(options: argparse.Namespace, config: Config) -> tuple[list[Checked], bytes]:
-    from torchlint.runner import check_bytes
+    from torchlint.runner import check_bytes, differing
 
     if len(options.paths) > 1:
         raise ConfigError("'-' reads standard input and goes with no other path")
@@ -81,6 +84,8 @@ def _check_stdin(options: argparse.Namespace, config: Config) -> tuple[list[Chec
     if options.force_exclude and name != _STDIN and not _find([name], options):
         return [], data
     checked, fixed = check_bytes(data, name, config, fix=options.fix)
+    if options.diff and fixed != data:
+        checked = differing(checked, data, fixed)
     return [checked], fixed
 
 
@@ -90,7 +95,7 @@ def _check_paths(options: argparse.Namespace, config: Config) -> list[Checked]:
     files = _find(options.paths or [os.curdir], options)
     if not files:
         warn("no Python files found under the given path(s)")
-    results = check_files(files, config, fix=options.fix, jobs=options.jobs)
+    results = check_files(files, config, fix=options.fix, diff=options.diff, jobs=options.jobs)
     return [result for result in results if result.diagnostics or result.fixed or result.warning]
 
 
