@@ -6,8 +6,8 @@ asks whether Python compiles it and LibCST parses it, whether ruff's E9 and F fi
 found before, whether comments, encoding, line ends and the last line are as they were, whether lines changed
 that no edit names, and whether a second run changes anything. Prints how many fixes of each rule were made.
 
-`--only-labelled` looks at the files that have labels, sooner; `--quick` makes the later runs on those files
-alone in which the first found something; `--diffs FOLDER` keeps a diff of each package to read.
+`--only-labelled` looks at files alone in which labels say that a rule is right, sooner; `--quick` looks again
+only at files in which the first run found something; `--diffs FOLDER` keeps a diff of each package.
 
 Exit status 0, 1 where something is wrong, 2 where a package cannot be had.
 """
@@ -36,7 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "accuracy"))
 
 import libcst
 from packages import PackageError, fetched, pins
-from score import LABELS, labels_of
+from score import LABELS, Verdict, labels_of
 
 from torchlint import fixes
 from torchlint.config import Config
@@ -254,12 +254,12 @@ def main() -> int:
     add("pins", nargs="*", metavar="PIN", help="only these packages, by the beginning of their line")
     add("--packages", type=Path, default=PACKAGES, metavar="FOLDER", help="build/accuracy")
     add("--diffs", type=Path, metavar="FOLDER", help="keep the diffs here")
-    add("--only-labelled", action="store_true", help="look at the files that have labels")
+    add("--only-labelled", action="store_true", help="look at files alone in which labels say so")
     add("--quick", action="store_true", help="look again only at files in which something was found")
     add("--jobs", type=int, metavar="N", help="processes (one for each core)")
     options = parser.parse_args()
     safe, unsafe = Outcome(), Outcome()
-    labelled = labels_of(LABELS) if options.only_labelled else []
+    labelled = [one for one in labels_of(LABELS) if one.verdict is Verdict.FLAG]
     try:
         for pin in chosen(options.pins):
             started = time.monotonic()

@@ -137,9 +137,8 @@ def main() -> int:
     options = parser.parse_args()
     number = getattr(signal, f"SIG{options.signal}")
     tally = run(options.files, options.kills, jobs=options.jobs, number=number, seed=options.seed)
-    print(
-        f"{tally.kills} kills by SIG{options.signal} over {options.files} files, {tally.late} of them too late"
-    )
+    what = f"{tally.kills} kills by SIG{options.signal} over {options.files} files"
+    print(f"{what} each, {tally.late} of them too late")
     print(f"{tally.fixed} files fixed, {tally.untouched} untouched, {tally.torn} torn")
     print(f"{tally.temporary} temporary files left")
     return 1 if tally.torn or (tally.temporary and options.signal != "KILL") else 0
