@@ -97,16 +97,20 @@ def look(folder: Path, files: int, tally: Tally) -> None:
     tally.temporary += len(list(folder.iterdir())) - files
 
 
-def run(files: int, kills: int, *, jobs: int, number: int, seed: int) -> Tally:
-    """Kill so many times, at moments spread over what one whole run takes."""
-    chance = random.Random(seed)
+def whole_run(files: int, jobs: int) -> float:
+    """How many seconds it takes from the first file to the last, if nobody kills it."""
     with tempfile.TemporaryDirectory(prefix="torn-") as whole:
         fill(Path(whole), files)
         process = start(Path(whole), jobs)
         wait_for_the_first(Path(whole), process)
         began = time.monotonic()
         process.wait()
-        longest = time.monotonic() - began
+        return time.monotonic() - began
+
+
+def run(files: int, kills: int, *, jobs: int, number: int, seed: int, seconds: float) -> Tally:
+    """Kill so many times, at moments spread over so many seconds from the first file that was fixed."""
+    chance = random.Random(seed)
     tally = Tally()
     for _ in range(kills):
         with tempfile.TemporaryDirectory(prefix="torn-") as name:
@@ -114,7 +118,7 @@ def run(files: int, kills: int, *, jobs: int, number: int, seed: int) -> Tally:
             fill(folder, files)
             process = start(folder, jobs)
             wait_for_the_first(folder, process)
-            time.sleep(chance.uniform(0, longest))
+            time.sleep(chance.uniform(0, seconds))
             tally.kills += 1
             tally.late += not kill(process, number)
             # Processes of the group end with it; what they were writing is there by then.
@@ -136,7 +140,10 @@ def main() -> int:
     add("--signal", default="KILL", choices=("KILL", "INT", "TERM", "HUP"), help="KILL")
     options = parser.parse_args()
     number = getattr(signal, f"SIG{options.signal}")
-    tally = run(options.files, options.kills, jobs=options.jobs, number=number, seed=options.seed)
+    seconds = whole_run(options.files, options.jobs)
+    tally = run(
+        options.files, options.kills, jobs=options.jobs, number=number, seed=options.seed, seconds=seconds
+    )
     what = f"{tally.kills} kills by SIG{options.signal} over {options.files} files"
     print(f"{what} each, {tally.late} of them too late")
     print(f"{tally.fixed} files fixed, {tally.untouched} untouched, {tally.torn} torn")
