@@ -249,6 +249,30 @@ class TestUntilStable:
         assert '"%f %f" % (y.detach().item(), (x * 2).detach().item())' in result.source.text
 
 
+@pytest.mark.parametrize(
+    ("backward", "offered"),
+    [
+        ("loss.backward()", True),
+        ("loss.backward(retain_graph=True); loss.backward()", True),
+        ("scaler.scale(loss).backward()", True),
+        ("loss.backward(torch.ones_like(loss))", False),
+        ("loss.backward(gradient=weights)", False),
+        ("loss.sum().backward()", False),
+    ],
+)
+def test_the_number_is_offered_where_backward_shows_that_there_is_one(backward: str, offered: bool) -> None:
+    """It is for somebody who chooses: neither --fix nor --unsafe-fixes makes it."""
+    text = (
+        "import torch\nw = torch.ones(2, requires_grad=True)\nlosses = []\nfor _ in range(9):\n"
+        f"    loss = (w * 2).sum()\n    {backward}\n    losses.append(loss)\n"
+    )
+    (found,) = (one for one in everything(source(text)) if one.code == "TL202")
+    changes = [[edit.text for edit in other.edits] for other in found.alternatives]
+    assert changes == ([["loss.detach().item()"]] if offered else [])
+    assert not any(other.safe for other in found.alternatives)
+    assert "losses.append(loss.detach())\n" in fix(source(text), everything, unsafe=True).source.text
+
+
 def test_each_line_keeps_its_own_end() -> None:
     before = Source.from_bytes(b"a\r\nb\nc\r\nd\r\n", "a.py")
     found = finding(Edit(Span.at(2, 0), "new\n"), Edit(Span(3, 0, 4, 0), ""))

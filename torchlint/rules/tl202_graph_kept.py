@@ -86,8 +86,9 @@ class GraphKept(Rule):
     def _number(self, kept: Kept) -> tuple[Cure, ...]:
         """To keep its number, where backward without an argument shows that it is one."""
         name = re.escape(kept.tensor)
-        backward = re.compile(rf"(?<![\w.]){name}(?:\)|\.backward\((?!\w*gradient|[^\s)=]+[,)]))")
-        if kept.cut is None or not any(backward.search(freed.site.text) for freed in self._freed):
+        own = rf"(?:[\w.]+\()?{name}\)?\.backward\((?:\w+_graph\s*=\s*\w+,?\s*)*\)"  # also of scale(loss)
+        backward = re.compile(rf"{own}|[\w.]*backward\({name}[,)].*", re.DOTALL)
+        if kept.cut is None or not any(backward.fullmatch(freed.site.text) for freed in self._freed):
             return ()
         site, text = kept.cut
         change = Change(site, f"{text}.item()")
