@@ -14,7 +14,7 @@ EVALUATIONS = evaluations()
 def test_a_fix_puts_the_lines_where_they_belong(one: Evaluation) -> None:
     assert set(codes(one.before)) & set(CODES), "nothing is found, so nothing is tried"
     result = fixed(one.before, "x.py")
-    assert not result.undone
+    assert not result.failures
     assert result.source.text == one.after
 
 
@@ -23,7 +23,7 @@ def test_a_fix_cures_and_brings_nothing_new(one: Evaluation) -> None:
     before, after = Counter(codes(one.before)), Counter(codes(one.after))
     assert not after - before
     again = fixed(one.after, "x.py")
-    assert (again.source.text, again.count) == (one.after, 0)
+    assert (again.source.text, again.made) == (one.after, ())
 
 
 def test_most_programs_are_fixed_wholly() -> None:

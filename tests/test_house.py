@@ -50,6 +50,8 @@ FLOORS: dict[str, int] = {
     ),
     **dict.fromkeys(("comments", "silence"), 4),
     **dict.fromkeys(("gitignored", "tomlfile"), 4),
+    # Of fixes.
+    **dict.fromkeys(("leftovers", "diffs", "saving"), 4),
     "rulebook": 4,  # reads the pages for the command and for editors
     **dict.fromkeys(("cli", "commands", "flake8_plugin", "lsp", "pylsp_plugin", "reports"), 5),
     **dict.fromkeys(("options", "values", "settings", "schema"), 5),  # name the formats of reports

@@ -186,7 +186,7 @@ def test_all_fixes_together_leave_python(data: st.DataObject) -> None:
     del lines[data.draw(st.integers(0, len(lines) - 1))]
     source = Source.from_text("\n".join(lines), "x.py")
     fixed = fixes.fix(source, lambda changed: check(changed, EVERY_RULE), unsafe=True)
-    assert not fixed.undone
+    assert not any("please report" in said for said in fixed.failures)
 
 
 @pytest.mark.parametrize(

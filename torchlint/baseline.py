@@ -16,7 +16,8 @@ from functools import lru_cache
 from torchlint.config import Config
 from torchlint.diagnostic import Diagnostic
 from torchlint.errors import ConfigError
-from torchlint.files import put, reason
+from torchlint.files import reason
+from torchlint.saving import put
 from torchlint.source import Source
 
 VERSION = 1

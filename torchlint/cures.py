@@ -56,7 +56,10 @@ def _bound(source: Source, flow: FileFlow, dotted: str, beside: str | None) -> t
     """How the source can say a dotted name, and what must be imported for that."""
     end = None
     if beside is not None and beside in flow.imports:
-        end = flow.skeleton.import_end(beside, flow.skeleton.imports[beside])
+        target = flow.skeleton.imports[beside]
+        # Two names may stand for one thing; what is imported instead of both is imported once.
+        first = next(name for name, meant in flow.skeleton.imports.items() if meant == target)
+        end = flow.skeleton.import_end(first, target)
     spelled = flow.imports.spelled(dotted, by_name=end is not None)
     if spelled is not None or end is None:
         return spelled, []

@@ -60,6 +60,7 @@ class Diagnostic:
     """A finding with a position, in one file.
 
     Of a notebook `cell` counts all cells from 1, and positions, those of edits too, are within that cell.
+    `alternatives` are other fixes, for somebody who chooses: `--fix` makes none of them.
     """
 
     filename: str
@@ -71,6 +72,7 @@ class Diagnostic:
     notes: tuple[Note, ...] = ()
     fix: Fix | None = None
     cell: int | None = None
+    alternatives: tuple[Fix, ...] = ()
 
     @property
     def line(self) -> int:

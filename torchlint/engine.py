@@ -251,8 +251,17 @@ def _diagnostic(source: Source, flow: FileFlow, finding: Finding) -> Diagnostic:
         if note.filename is not None or not _covers(note.span, span)
     )
     fix = fix_of(source, flow, finding.cure) if finding.cure is not None else None
+    others = (fix_of(source, flow, cure) for cure in finding.alternatives)
     return Diagnostic(
-        source.filename, span, finding.code, finding.name, finding.message, finding.help, notes, fix
+        source.filename,
+        span,
+        finding.code,
+        finding.name,
+        finding.message,
+        finding.help,
+        notes,
+        fix,
+        alternatives=tuple(other for other in others if other is not None),
     )
 
 

@@ -1,4 +1,4 @@
-"""The files of the user: which are to be checked, and how one is written."""
+"""The files of the user: which are to be checked."""
 
 from __future__ import annotations
 
@@ -91,44 +91,6 @@ def find_files(
     return sorted(files)
 
 
-def put(filename: str, data: bytes) -> None:
-    """Write a file that need not be there yet, whole or not at all. Raises OSError."""
-    if os.path.exists(filename):
-        write(filename, data)
-        return
-    # Opened by its name, so that its mode is what the user has set for new files.
-    temporary = f"{filename}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, filename)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
-
-
-def write(filename: str, data: bytes) -> None:
-    """Put the new bytes in place at once, so that a reader or a crash never meets half a file."""
-    import tempfile
-
-    target = os.path.realpath(filename)
-    mode = os.stat(target).st_mode
-    handle, temporary = tempfile.mkstemp(prefix=".torchlint-", dir=os.path.dirname(target))
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, mode & 0o7777)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
 def named_from(filename: str, folder: str) -> str:
     """A path as it is named from a folder, with slashes; absolute where it does not lie under that."""
     full, top = os.path.abspath(filename), os.path.join(os.path.abspath(folder), "")
@@ -137,7 +99,7 @@ def named_from(filename: str, folder: str) -> str:
 
 def reason(error: OSError) -> str:
     """Why something could not be read or written, as the end of a sentence."""
-    said = error.strerror or type(error).__name__
+    said = error.strerror or str(error) or type(error).__name__
     return said[:1].lower() + said[1:]
 
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from torchlint.config import Config
 from torchlint.diagnostic import Diagnostic, Span
 from torchlint.errors import ConfigError, InternalError, UnreadableSource
-from torchlint.files import reason, write
+from torchlint.files import reason
+from torchlint.saving import write
 from torchlint.source import Source
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Checked:
     the fixes made, `warning` says why some were not, and `suppressed` is what comments silence. `remarks` are
     about these comments. `keys` are what a baseline holds of the diagnostics, `known` what it holds already
     and is not among them. Of a notebook `cells` has the text of each cell that a diagnostic may point into,
-    by its number.
+    by its number. `made` are code and name of each finding that was fixed, `diff` is what fixing changes
+    where that is not written.
     """
 
     filename: str
@@ -53,6 +55,8 @@ class Checked:
     keys: tuple[Key, ...] = ()
     known: tuple[Key, ...] = ()
     cells: Mapping[int, Source] | None = None
+    made: tuple[tuple[str, str], ...] = ()
+    diff: bytes = b""
 
     def text_of(self, cell: int | None) -> Source | None:
         """The text that positions in this cell point into; of no cell, the text of the file."""
@@ -134,8 +138,18 @@ def check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tup
         return Checked(filename, (_about_file(filename, "TL002", "internal-error", message),)), data
 
 
-def check_file(filename: str, config: Config, *, fix: bool) -> Checked:
-    """What one file gives; with `fix` the fixes that the configuration lets are made and written back."""
+def differing(checked: Checked, before: bytes, after: bytes) -> Checked:
+    """The same with how the file would change."""
+    from torchlint.diffs import unified
+
+    return replace(checked, diff=unified(checked.filename, before, after))
+
+
+def check_file(filename: str, config: Config, *, fix: bool, diff: bool = False) -> Checked:
+    """What one file gives; with `fix` the fixes that the configuration lets are made and written back.
+
+    With `diff` as well they are not written: the answer says how the file would change.
+    """
     try:
         with open(filename, "rb") as file:
             data = file.read()
@@ -145,8 +159,10 @@ def check_file(filename: str, config: Config, *, fix: bool) -> Checked:
     checked, fixed = check_bytes(data, filename, config, fix=fix)
     if fixed == data:
         return checked
+    if diff:
+        return differing(checked, data, fixed)
     try:
-        write(filename, fixed)
+        write(filename, fixed, instead_of=data)
     except OSError as error:
         before, _ = check_bytes(data, filename, config, fix=False)
         warning = f"{filename} could not be written, so its fixes are not made: {reason(error)}"
@@ -159,6 +175,7 @@ def check_files(
     config: Config | Sequence[Config],
     *,
     fix: bool = False,
+    diff: bool = False,
     jobs: int | None = None,
 ) -> Iterator[Checked]:
     """What each file gives, in the order of the names; one configuration for all, or one for each.
@@ -167,7 +184,7 @@ def check_files(
     """
     shared_project.cache_clear()
     configs = [config] * len(filenames) if isinstance(config, Config) else config
-    check = partial(check_file, fix=fix)
+    check = partial(check_file, fix=fix, diff=diff)
     processes = _processes(len(filenames), jobs)
     if processes < 2:
         yield from map(check, filenames, configs)
@@ -208,11 +225,17 @@ def _check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tu
 
     result = fixed(source, check, unsafe=config.unsafe_fixes)
     last = judged[result.source.text]
-    warning = f"{filename}: fixes that do not give valid Python were taken back" if result.undone else None
+    warning = "; ".join(f"{filename}: {said}" for said in result.failures) or None
+    made = tuple((one.code, one.name) for one in result.made)
     checked = replace(
-        last, diagnostics=result.diagnostics, source=result.source, fixed=result.count, warning=warning
+        last,
+        diagnostics=result.diagnostics,
+        source=result.source,
+        fixed=len(made),
+        warning=warning,
+        made=made,
     )
-    return checked, result.source.to_bytes() if result.count else data
+    return checked, result.source.to_bytes() if made else data
 
 
 def _about_file(filename: str, code: str, name: str, message: str) -> Diagnostic:

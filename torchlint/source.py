@@ -5,13 +5,24 @@ from __future__ import annotations
 import codecs
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from torchlint.diagnostic import Span
 from torchlint.errors import UnreadableSource
 
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _BLANK = re.compile(rb"^[ \t\f]*(?:#|\r?$|\n)")
+
+
+class Replacement(NamedTuple):
+    """A text for what stands between two indices of another; those at one place sort by end, so an insertion
+    goes before what replaces."""
+
+    start: int
+    end: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,17 @@ class Source:
     def with_text(self, text: str) -> Source:
         """The same file with another text (in `\\n` line ends)."""
         return Source(self.filename, text, self.encoding, self.bom, self.newline, self.mixed)
+
+    def replaced(self, replacements: Iterable[Replacement]) -> Source:
+        """The same file with replacements made, none of which overlap; other lines keep their own ends."""
+        text, mixed = self.text, list(self.mixed)
+        for one in sorted(replacements, reverse=True):
+            gone, come = text.count("\n", one.start, one.end), one.text.count("\n")
+            if mixed and gone != come:
+                line = text.count("\n", 0, one.start)
+                mixed[line : line + gone] = [self.newline] * come
+            text = text[: one.start] + one.text + text[one.end :]
+        return Source(self.filename, text, self.encoding, self.bom, self.newline, tuple(mixed))
 
     def to_bytes(self) -> bytes:
         """The bytes to write back: BOM, encoding and newline style as they were read."""

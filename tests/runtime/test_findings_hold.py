@@ -48,7 +48,7 @@ def test_even_unsafe_fixes_keep_what_a_fixture_prints(path: Path) -> None:
     config = Config(select=("TL2", "TL401"))
     source = Source.from_bytes(path.read_bytes(), str(path))
     fixed = fixes.fix(source, lambda changed: check(changed, config), unsafe=True)
-    before = outcome_of(path) if fixed.count else None
+    before = outcome_of(path) if fixed.made else None
     # What torch refuses to convert runs once it is fixed.
     if before is not None and not (before.error is not None and path.parent.name == "TL203"):
         after = run(fixed.source.text, f"{path} with all fixes")

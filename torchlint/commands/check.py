@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from torchlint.commands import overriding, reporting
+from torchlint.commands import fixing, overriding, reporting
 from torchlint.commands.silence import adding, print_with_comments, write_comments
 from torchlint.errors import ConfigError
 
@@ -30,12 +30,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add = check.add_argument
     overriding.add_options(check)
     add("--stdin-filename", metavar="PATH", help="the name of what standard input holds")
-    add("--fix", action=argparse.BooleanOptionalAction, help="make the safe fixes")
-    add(
-        "--unsafe-fixes",
-        action=argparse.BooleanOptionalAction,
-        help="also those that may change what the program does",
-    )
+    fixing.add_options(check)
     add("--baseline", metavar="FILE", help="only what is not in FILE; `torchlint baseline` writes it")
     add(
         "--ignore-noqa",
@@ -58,6 +53,7 @@ def _run(options: argparse.Namespace) -> int:
     overrides = overriding.settle(options)
     if options.show_settings or options.show_files:
         return _show(options, overrides)
+    fixing.settle(options)
     reporting.output_format(options)
     reporting.output_file(options)
     tell = reporting.warner(options)
@@ -71,7 +67,7 @@ def _run(options: argparse.Namespace) -> int:
         results, fixed = _check_stdin(options, overrides)
         if comments is not None:
             return print_with_comments(results[0], fixed, comments) if results else 0
-        if options.fix:
+        if options.fix and not options.diff:
             # As ruff does: the fixed text takes stdout, the report goes beside it.
             sys.stdout.buffer.write(fixed)
             out = sys.stderr
@@ -85,10 +81,13 @@ def _run(options: argparse.Namespace) -> int:
     if comments is not None:
         return write_comments(results, comments)
     palette = Palette(_coloured(options.color, out))
-    fixing = Fixing(options.fix, options.unsafe_fixes)
+    if options.fix_only:
+        return fixing.report(options, results, palette=palette, out=out)
+    made = Fixing(options.fix, options.unsafe_fixes, options.show_fixes)
+    changed = options.exit_non_zero_on_fix and any(result.fixed for result in results)
     found = {diagnostic.code for result in results for diagnostic in result.diagnostics}
-    status = 2 if "TL002" in found else 1 if found and not options.exit_zero else 0
-    reporting.report(options, results, palette=palette, fixing=fixing, status=status, out=out)
+    status = 2 if "TL002" in found else 1 if (found or changed) and not options.exit_zero else 0
+    reporting.report(options, results, palette=palette, fixing=made, status=status, out=out)
     return status
 
 
@@ -110,7 +109,7 @@ def _show(options: argparse.Namespace, overrides: Overrides) -> int:
 
 
 def _check_stdin(options: argparse.Namespace, overrides: Overrides) -> tuple[list[Checked], bytes]:
-    from torchlint.runner import check_bytes
+    from torchlint.runner import check_bytes, differing
 
     if len(options.paths) > 1:
         raise ConfigError("'-' reads standard input and goes with no other path")
@@ -120,6 +119,8 @@ def _check_stdin(options: argparse.Namespace, overrides: Overrides) -> tuple[lis
         return [], data
     config = overriding.config_of(name, options, overrides)
     checked, fixed = check_bytes(data, name, config, fix=options.fix)
+    if options.diff and fixed != data:
+        checked = differing(checked, data, fixed)
     return [checked], fixed
 
 
@@ -127,7 +128,7 @@ def _check_paths(options: argparse.Namespace, overrides: Overrides) -> list[Chec
     from torchlint.runner import check_files
 
     files, configs = overriding.files_of(options, overrides, tell=reporting.warner(options))
-    results = list(check_files(files, configs, fix=options.fix, jobs=options.jobs))
+    results = list(check_files(files, configs, fix=options.fix, diff=options.diff, jobs=options.jobs))
     if options.baseline is not None:
         from torchlint.commands.baseline import tell_gone
 

@@ -117,7 +117,7 @@ def _pieces(
 
 
 def _put(filename: str, data: bytes) -> None:
-    from torchlint.files import put
+    from torchlint.saving import put
 
     if os.path.exists(filename) and not os.path.isfile(filename):
         # A pipe or a device cannot be put in place of itself.

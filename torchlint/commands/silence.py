@@ -45,7 +45,7 @@ def adding(options: argparse.Namespace) -> Adding | None:
 
 def write_comments(results: Iterable[Checked], wanted: Adding) -> int:
     """Silence what was found in some files, write them, and say how many comments that took."""
-    from torchlint.files import write
+    from torchlint.saving import write
 
     count = 0
     for result in results:
@@ -53,7 +53,7 @@ def write_comments(results: Iterable[Checked], wanted: Adding) -> int:
         if done is None or result.source is None:
             continue
         try:
-            write(result.filename, done.source.to_bytes())
+            write(result.filename, done.source.to_bytes(), instead_of=result.source.to_bytes())
         except (OSError, UnicodeError) as error:
             warn(f"{result.filename} is left as it was: {_why(error)}")
         else:

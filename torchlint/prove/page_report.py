@@ -59,7 +59,7 @@ def _cure(code: str, example: Example, cures: list[Example]) -> tuple[str, str]:
     """What fixes make of a program, or the page's own better program; its title first."""
     for unsafe, title in ((False, "after --fix"), (True, "after its unsafe fix")):
         fixed = fix(Source("<page>", example.text), lambda source: _lint(code, source), unsafe=unsafe)
-        if fixed.count:
+        if fixed.made:
             return title, fixed.source.text
     return f"instead, rules/{code}.md:{cures[0].line}", cures[0].text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
@@ -39,6 +39,9 @@ _STYLES = {
     "help": "1;96",
     "colon": "36",
     "star": "36",
+    "hunk": "36",
+    "removed": "31",
+    "added": "32",
 }
 
 
@@ -55,10 +58,11 @@ class Palette:
 
 @dataclass(frozen=True, slots=True)
 class Fixing:
-    """Whether fixes were made, and whether unsafe ones are wanted."""
+    """Whether fixes were made, whether unsafe ones are wanted, and whether those made are `listed`."""
 
     made: bool = False
     unsafe: bool = False
+    listed: bool = False
 
     def cures(self, found: Diagnostic) -> bool:
         """Whether `--fix`, with the options as they are, cures a diagnostic."""
@@ -101,8 +105,12 @@ def headline(found: Diagnostic, run: Run, *, style: str = "plain") -> str:
     return f"{palette.paint('code', found.code)} {star}{palette.paint(style, found.message)}"
 
 
-def summary(results: Iterable[Checked], *, palette: Palette, fixing: Fixing) -> Iterator[str]:
+def summary(results: Sequence[Checked], *, palette: Palette, fixing: Fixing) -> Iterator[str]:
     """How many were found, fixed and can be fixed, as ruff says it."""
+    if fixing.listed:
+        from torchlint.reports.fixes import listed
+
+        yield from listed(results, made=True)
     remaining = fixed = curable = hidden = 0
     for result in results:
         remaining += len(result.diagnostics)

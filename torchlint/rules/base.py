@@ -89,6 +89,7 @@ class Finding:
     help: str | None = None
     notes: tuple[tuple[str, Site], ...] = ()
     cure: Cure | Evaluation | None = None
+    alternatives: tuple[Cure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +143,13 @@ class Rule:
         *,
         notes: tuple[tuple[str, Site], ...] = (),
         cure: Cure | Evaluation | None = None,
+        alternatives: tuple[Cure, ...] = (),
         **words: str,
     ) -> None:
-        """Put a finding at a site; `words` fill the braces of `message` and `help`."""
+        """Put a finding at a site; `words` fill the braces of `message` and `help`.
+
+        `alternatives` are cures that only somebody who looks at the code can choose.
+        """
         message = self.message.format(**words)
         help_ = self.help.format(**words) if self.help is not None else None
-        self.findings.append(Finding(self.code, self.name, site, message, help_, notes, cure))
+        self.findings.append(Finding(self.code, self.name, site, message, help_, notes, cure, alternatives))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from torchlint.flow.domain import Grad
 from torchlint.flow.events import Backward, Freed, GraphLeft, Kept, LeaveUnit, Site
 from torchlint.rules.base import Change, Cure, Fixes, Group, Rule, RuleOption
@@ -80,8 +82,21 @@ class GraphKept(Rule):
             kept.site,
             notes=tuple(notes),
             cure=Cure("detach it", (Change(*kept.cut),), safe=True) if kept.cut is not None else None,
+            alternatives=self._number(kept),
             op=kept.tensor,
             place=kept.place,
             what="graph nodes" if freed is not None else "all activations",
             verb="stay" if kept.grad is Grad.YES else "may stay",
         )
+
+    def _number(self, kept: Kept) -> tuple[Cure, ...]:
+        """To keep its number, where backward without an argument shows that it is one."""
+        name = re.escape(kept.tensor)
+        own = rf"(?:[\w.]+\()?{name}\)?\.backward\((?:\w+_graph\s*=\s*\w+,?\s*)*\)"  # also of scale(loss)
+        backward = re.compile(rf"{own}|[\w.]*backward\({name}[,)].*", re.DOTALL)
+        if kept.cut is None or not any(backward.fullmatch(freed.site.text) for freed in self._freed):
+            return ()
+        site, text = kept.cut
+        change = Change(site, f"{text}.item()")
+        # What is kept is a tensor no longer, which later lines may count on.
+        return (Cure("keep its number, by .item()", (change,), safe=False),)
