@@ -44,6 +44,7 @@ from torchlint.diagnostic import Diagnostic
 from torchlint.files import find_files
 from torchlint.project import Project
 from torchlint.runner import check_files, check_source
+from torchlint.settings import settings_of
 from torchlint.source import Source
 
 HERE = Path(__file__).resolve().parent
@@ -266,7 +267,7 @@ def main() -> int:
             with tempfile.TemporaryDirectory(prefix="fixes-") as copy:
                 folder = Path(copy).resolve() / pin.replace("==", "-")
                 copied(fetched(pin, options.packages), folder)
-                files = find_files([str(folder)], excluded=(), warn=print)
+                files = find_files([str(folder)], sieve_of=settings_of, warn=print)
                 if options.only_labelled:
                     files = sorted({str(folder / one.path) for one in labelled if one.pin == pin})
                 for name, config, total in (("safe", SAFE, safe), ("unsafe", UNSAFE, unsafe)):

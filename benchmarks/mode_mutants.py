@@ -46,6 +46,7 @@ from torchlint.engine import check
 from torchlint.errors import TorchlintError, UnreadableSource
 from torchlint.files import find_files
 from torchlint.project import Project
+from torchlint.settings import settings_of
 from torchlint.source import Source
 
 PACKAGES = Path(__file__).resolve().parents[1] / "build" / "accuracy"
@@ -302,7 +303,7 @@ def main() -> int:
         print(f"error: no packages in {options.packages}", file=sys.stderr)
         return 2
     try:
-        files = [Path(file) for file in find_files(map(str, folders), warn=_warn)]
+        files = [Path(file) for file in find_files(map(str, folders), sieve_of=settings_of, warn=_warn)]
     except TorchlintError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from command import BROKEN, CURED, LOGS_A_GRAPH, command, environment, run, write
 
-from torchlint import files, runner
+from torchlint import runner, saving
 from torchlint.config import Config
 from torchlint.diffs import unified
 from torchlint.runner import Checked, check_file
@@ -235,7 +235,7 @@ class TestFiles:
         def full(handle: int) -> None:
             raise OSError(28, os.strerror(28))
 
-        monkeypatch.setattr(files.os, "fsync", full)
+        monkeypatch.setattr(saving.os, "fsync", full)
         assert left_alone(fixed(file), "no space left on device")
         assert file.read_text() == LOGS_A_GRAPH
 
@@ -247,14 +247,14 @@ class TestFiles:
         sync = os.fsync
 
         def interrupted(handle: int) -> None:
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
             sync(handle)
 
         def heed(number: int, frame: object) -> None:
             raise KeyboardInterrupt
 
         before = signal.signal(number, heed)
-        monkeypatch.setattr(files.os, "fsync", interrupted)
+        monkeypatch.setattr(saving.os, "fsync", interrupted)
         try:
             with pytest.raises(KeyboardInterrupt):
                 check_file(str(file), Config(), fix=True)

@@ -28,6 +28,7 @@ from torchlint.errors import TorchlintError
 from torchlint.files import find_files
 from torchlint.rules import RULES
 from torchlint.runner import check_files
+from torchlint.settings import settings_of
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = HERE.parents[1] / "build" / "accuracy"
@@ -37,7 +38,7 @@ EVERY_RULE = Config(select=("TL",))
 def found_in(paths: Iterable[Path], *, jobs: int | None) -> tuple[list[Finding], list[str]]:
     """What torchlint says, and which files it failed on."""
     findings, failed = [], []
-    files = find_files(map(str, paths), warn=_warn)
+    files = find_files(map(str, paths), sieve_of=settings_of, warn=_warn)
     for checked in check_files(files, EVERY_RULE, jobs=jobs):
         file = Path(checked.filename).resolve()
         for one in checked.diagnostics:
