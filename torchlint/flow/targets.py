@@ -38,9 +38,7 @@ class Targets:
             return
         match target:
             case cst.Name():
-                summed = (
-                    self._target(target, NOTHING) if source is not None and adds(target, source) else None
-                )
+                summed = self._sum(target, source)
                 self._places.bind(target.value, value, target)
                 if source is not None and _adds_to(target.value, source):
                     self._places.log(value, source)
@@ -48,9 +46,7 @@ class Targets:
                     self._added(summed, value, source, source, value)
             case cst.Attribute():
                 held = self._values.evaluate(target.value)
-                summed = (
-                    self._target(target, NOTHING) if source is not None and adds(target, source) else None
-                )
+                summed = self._sum(target, source)
                 self._places.store_attribute(held, target.attr.value, value, target)
                 self._places.log(value, target)
                 if summed is not None and source is not None:
