@@ -7,7 +7,6 @@ comes through the container meets it, and one from the tensor that was put there
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from torchlint.flow.graph import Graph, Sites
 from torchlint.flow.records import Loop
 from torchlint.flow.state import State, TensorFacts
 from torchlint.flow.things import Container, Opaque, Scalar, Tensor, Thing, Value
+from torchlint.flow.tree import within
 from torchlint.flow.walk import path_of, sorted_things, spelled, tensors
 
 if TYPE_CHECKING:
@@ -112,11 +112,11 @@ class Keeping:
         """
         walk = self._walk
         outlives = path_of(_root(holder)) is not None
-        within = self._places.within(value)
+        held = self._places.within(value)
         if outlives:
-            for thing in within:
+            for thing in held:
                 self._note(walk.now().tensor(thing), Target(place, holders=frozenset((holder,))))
-        carrying = [thing for thing in within if _carries(walk.now().tensor(thing))]
+        carrying = [thing for thing in held if _carries(walk.now().tensor(thing))]
         if not carrying or not (walk.loops or outlives):
             return value
         walk.records.eventful = True
@@ -333,12 +333,6 @@ def only(node: cst.BaseExpression) -> cst.BaseExpression | None:
     return elements[0].value if len(elements) == 1 else None
 
 
-def _within(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    yield node
-    for child in node.children:
-        yield from _within(child)
-
-
 def _carries(facts: TensorFacts) -> bool:
     return Grad.YES in facts.grad and Grad.UNKNOWN not in facts.grad and not facts.leaf
 
@@ -358,7 +352,7 @@ def _root(thing: Thing) -> Thing:
 
 def _added(graph: Graph, roots: Sites, source: cst.BaseExpression) -> Sites:
     """The operations that a sum takes more from here, without those by which it hangs on itself."""
-    here = set(_within(source))
+    here = set(within(source))
     found: set[Site] = set()
     seen: set[Site] = set(roots)
     waiting = list(roots)
