@@ -11,7 +11,6 @@ from torchlint.flow.stretches import (
     Stretch,
     Ways,
     binds,
-    dotted,
     holder_of,
     holds,
     mentions,
@@ -24,6 +23,7 @@ from torchlint.flow.stretches import (
     switched,
     ways_out,
 )
+from torchlint.flow.tree import dotted
 from torchlint.units import Unit
 
 _MODES = frozenset({"train", "eval", "training"})

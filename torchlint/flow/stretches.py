@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from torchlint.flow.tree import dotted
 from torchlint.flow.tree import parents as _parents
 from torchlint.flow.tree import within as _within
 from torchlint.units import Unit
@@ -206,14 +207,6 @@ def holder_of(unit: Unit, switch: cst.CSTNode) -> cst.CSTNode | None:
     if not isinstance(item, cst.WithItem | cst.Decorator):
         return None
     return parents[item]
-
-
-def dotted(node: cst.CSTNode) -> str:
-    """`a.b.c` for a chain of names, else nothing."""
-    if isinstance(node, cst.Attribute):
-        inner = dotted(node.value)
-        return f"{inner}.{node.attr.value}" if inner else ""
-    return node.value if isinstance(node, cst.Name) else ""
 
 
 def tails(node: cst.CSTNode) -> list[cst.Return]:

@@ -11,6 +11,7 @@ from torchlint.flow.conversions import Conversions
 from torchlint.flow.keeping import Target, adds, only
 from torchlint.flow.operators import augmented_operator
 from torchlint.flow.things import NOTHING, Container, Opaque, Plain, Scalar, Tensor, Thing, Value
+from torchlint.flow.tree import dotted
 from torchlint.flow.walk import reads_of, sorted_things, tensors
 from torchlint.tables import augmented, binary, op
 
@@ -141,14 +142,14 @@ class Targets:
         if isinstance(node, cst.ImportFrom):
             module = "." * len(node.relative)
             if node.module is not None:
-                module += _dotted(node.module) + "."
+                module += dotted(node.module) + "."
         for alias in node.names:
-            full = module + _dotted(alias.name)
+            full = module + dotted(alias.name)
             bound = alias.asname.name if alias.asname is not None else None
             if isinstance(bound, cst.Name):
                 self._places.bind_dotted(bound.value, full)
             elif isinstance(node, cst.ImportFrom):
-                self._places.bind_dotted(_dotted(alias.name), full)
+                self._places.bind_dotted(dotted(alias.name), full)
             else:
                 head = full.partition(".")[0]
                 self._places.bind_dotted(head, head)
@@ -242,9 +243,3 @@ def _adds_to(name: str, source: cst.BaseExpression) -> bool:
             return True
         source = source.left
     return isinstance(source, cst.Name) and source.value == name
-
-
-def _dotted(node: cst.BaseExpression) -> str:
-    if isinstance(node, cst.Attribute):
-        return f"{_dotted(node.value)}.{node.attr.value}"
-    return node.value if isinstance(node, cst.Name) else ""

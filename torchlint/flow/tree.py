@@ -21,3 +21,11 @@ def within(*nodes: cst.CSTNode) -> Iterator[cst.CSTNode]:
 def parents(tree: cst.Module) -> dict[cst.CSTNode, cst.CSTNode]:
     """What each node of a tree stands in."""
     return {child: node for node in within(tree) for child in node.children}
+
+
+def dotted(node: cst.CSTNode) -> str:
+    """`a.b.c` for a chain of names, else nothing."""
+    if isinstance(node, cst.Attribute):
+        inner = dotted(node.value)
+        return f"{inner}.{node.attr.value}" if inner else ""
+    return node.value if isinstance(node, cst.Name) else ""
