@@ -1,11 +1,15 @@
-"""The tree of a unit, downwards and upwards."""
+"""The tree of a unit, downwards and upwards, and the names that are spelled in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
 import libcst as cst
+
+SCOPES = (cst.FunctionDef, cst.Lambda, cst.ClassDef)
+"""What has names of its own."""
 
 
 def within(*nodes: cst.CSTNode) -> Iterator[cst.CSTNode]:
@@ -29,3 +33,8 @@ def dotted(node: cst.CSTNode) -> str:
         inner = dotted(node.value)
         return f"{inner}.{node.attr.value}" if inner else ""
     return node.value if isinstance(node, cst.Name) else ""
+
+
+def spells(node: cst.CSTNode, names: AbstractSet[str]) -> bool:
+    """Whether a name or attribute in a node is spelled like one of these."""
+    return any(isinstance(one, cst.Name) and one.value in names for one in within(node))
