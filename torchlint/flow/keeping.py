@@ -18,7 +18,7 @@ from torchlint.flow.graph import Graph, Sites
 from torchlint.flow.records import Loop
 from torchlint.flow.state import State, TensorFacts
 from torchlint.flow.things import Container, Opaque, Scalar, Tensor, Thing, Value
-from torchlint.flow.tree import within
+from torchlint.flow.tree import primary, within
 from torchlint.flow.walk import path_of, sorted_things, spelled, tensors
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from torchlint.flow.walk import Walk
 
 _ARITHMETIC = (cst.Add, cst.Subtract, cst.Multiply, cst.Divide)
-_PRIMARY = (cst.Name, cst.Attribute, cst.Call, cst.Subscript)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,10 +295,8 @@ class Keeping:
             return None
         if any(Grad.UNKNOWN in walk.now().tensor(thing).grad for thing in value):
             return None
-        text = walk.played.text(source)
-        if "#" in text or "\n" in text:
-            return None
-        return walk.read(source), f"{text}.detach()" if isinstance(source, _PRIMARY) else f"({text}).detach()"
+        text = primary(walk.played, source)
+        return (walk.read(source), f"{text}.detach()") if text is not None else None
 
 
 def free(walk: Walk, thing: Thing, node: cst.CSTNode, *, retained: bool) -> None:
