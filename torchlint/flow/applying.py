@@ -256,9 +256,8 @@ class Applying:
         walk.records.trains |= summary.trains
         if not walk.now().regions:
             walk.records.updates |= summary.updates
-            in_constructor = walk.unit.name.rpartition(".")[2] == "__init__"
             # What a method of a new object stores in it is in its slots.
-            walk.records.leaves |= summary.leaves and not (in_constructor and "self" in bound)
+            walk.records.leaves |= summary.leaves and not (walk.unit.is_constructor and "self" in bound)
         for told, how in ((summary.updates, UPDATES), (summary.leaves, "is kept by what is called")):
             if told and walk.now().regions:
                 walk.tell(Escaped(walk.now().born, walk.site(node), how))

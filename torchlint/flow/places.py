@@ -274,8 +274,7 @@ class Places:
     def _is_the_callers(self, holder: Thing) -> bool:
         """Whether it was there before the call; what a constructor fills is new."""
         path = path_of(holder)
-        in_constructor = self._walk.unit.name.rpartition(".")[2] == "__init__"
-        return path is not None and not (path == ("self",) and in_constructor)
+        return path is not None and not (path == ("self",) and self._walk.unit.is_constructor)
 
     def require_grad(self, thing: Thing, *, wanted: object, node: cst.CSTNode) -> None:
         """requires_grad was set: a module freezes, a tensor becomes a leaf or stops being one."""
