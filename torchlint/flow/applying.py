@@ -84,7 +84,7 @@ class Applying:
         followed.met = True
         if followed.region not in walk.known_regions:
             walk.known_regions.append(followed.region)
-        for thing in self._places.within(value) if walk.state is not None else ():
+        for thing in walk.tensors_within(value) if walk.state is not None else ():
             facts = walk.now().tensor(thing)
             if facts.grad is not Grad.YES:  # what has a graph was made elsewhere
                 walk.state = walk.now().with_tensor(
@@ -97,7 +97,7 @@ class Applying:
         bound = bind_parameters(definition, arguments)
         if not walk.rehearsing and not walk.calls:
             self._tell_callee(callee, summary, bound)
-        handed = [thing for value in arguments.all() for thing in self._places.within(value)]
+        handed = [thing for value in arguments.all() for thing in walk.tensors_within(value)]
         leave_regions(self._walk, handed, node, recorded=not _only_reads(definition, summary))
         self._running.hand_over(arguments)
         if summary.builds_graphs and GradMode.CALLER in walk.now().grad_mode:
@@ -358,7 +358,7 @@ class Applying:
         """Something unknown: maybe what the function was given."""
         walk = self._walk
         value = walk.unknown(made.node, role=role)
-        given = [thing for held in made.bound.values() for thing in self._places.within(held)]
+        given = [thing for held in made.bound.values() for thing in walk.tensors_within(held)]
         born = frozenset().union(*(walk.now().tensor(thing).born for thing in given))
         for thing in tensors(value) if born else ():
             facts = walk.now().tensor(thing)

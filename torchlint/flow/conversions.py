@@ -41,7 +41,7 @@ class Conversions:
             given = value
             if how != "warns":
                 bare = frozenset(tensors(value))
-                held = frozenset(self._places.within(value)) - bare
+                held = frozenset(self._walk.tensors_within(value)) - bare
                 given = held if how == "held" else bare | held
             replaced = node if isinstance(node.func, cst.Name) and node.func.value == "float" else None
             direct = argument.value if given and given == value else None

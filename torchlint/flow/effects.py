@@ -234,7 +234,7 @@ class Effects:
             if isinstance(thing, Module):
                 found.add(self._calls.running.copy(thing, node))
             elif isinstance(thing, Opaque) or self._autograd.inference.is_within(
-                self._places.within(frozenset((thing,)))
+                self._walk.tensors_within(frozenset((thing,)))
             ):  # of an inference tensor the copy may be none
                 found |= self._walk.unknown(node, role="copy")
             else:

@@ -22,7 +22,6 @@ from torchlint.flow.tree import primary, within
 from torchlint.flow.walk import path_of, sorted_things, spelled, tensors
 
 if TYPE_CHECKING:
-    from torchlint.flow.places import Places
     from torchlint.flow.walk import Walk
 
 _ARITHMETIC = (cst.Add, cst.Subtract, cst.Multiply, cst.Divide)
@@ -50,9 +49,8 @@ class Target:
 class Keeping:
     """What one walk puts where it outlives a step."""
 
-    def __init__(self, walk: Walk, places: Places) -> None:
+    def __init__(self, walk: Walk) -> None:
         self._walk = walk
-        self._places = places
 
     def target(self, node: cst.BaseExpression, before: Value, holders: Value, slot: str) -> Target:
         """A place that a sum is about to be stored to."""
@@ -111,7 +109,7 @@ class Keeping:
         """
         walk = self._walk
         outlives = path_of(_root(holder)) is not None
-        held = self._places.within(value)
+        held = walk.tensors_within(value)
         if outlives:
             for thing in held:
                 self._note(walk.now().tensor(thing), Target(place, holders=frozenset((holder,))))

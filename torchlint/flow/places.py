@@ -57,7 +57,7 @@ class Places:
         self._walk = walk
         self._autograd = autograd
         self.members = Members(walk, self)
-        self.keeping = Keeping(walk, self)
+        self.keeping = Keeping(walk)
         self._reading = False
 
     def name(self, name: str) -> Value:
@@ -212,7 +212,7 @@ class Places:
         if slot[0] == "[" and elements:
             return elements
         child = self.members.child(thing, slot)
-        held = self.within(frozenset((thing,))) if isinstance(child, Tensor | Opaque) else ()
+        held = walk.tensors_within(frozenset((thing,))) if isinstance(child, Tensor | Opaque) else ()
         born = frozenset().union(*(walk.now().tensor(one).born for one in held))
         if born:
             facts = walk.now().tensor(child)
@@ -252,10 +252,10 @@ class Places:
         if not where and not anyway:
             return
         born: frozenset[object] = frozenset()
-        leave(walk, self.within(value), node, lent=lent)
+        leave(walk, walk.tensors_within(value), node, lent=lent)
         if where and all("report" in says("place", holder.place) for holder in where):
             return
-        for thing in self.within(value):
+        for thing in walk.tensors_within(value):
             facts = walk.now().tensor(thing)
             born |= facts.born
             paths = {
@@ -300,22 +300,6 @@ class Places:
             graph = graph.forget(base, Grad.YES if leaf else None)
         walk.state = walk.now().with_tensor(thing, new).with_graph(graph)
 
-    def within(self, value: Value) -> list[Thing]:
-        """The tensors of a value, and of the containers in it to any depth."""
-        found: list[Thing] = []
-        seen: set[Thing] = set()
-        stack = list(value)
-        while stack:
-            thing = stack.pop()
-            if thing in seen:
-                continue
-            seen.add(thing)
-            if isinstance(thing, Tensor | Opaque):
-                found.append(thing)
-            elif isinstance(thing, Container | Instance):
-                stack.extend(inner for held in self._walk.now().slots(thing).values() for inner in held)
-        return found
-
     def log(self, value: Value, node: cst.CSTNode) -> None:
         """A value reaches a log, a history or a running sum."""
         if self._walk.state is not None:
@@ -323,7 +307,7 @@ class Places:
             reads = self.reads_within(value)
             if reads:
                 walk.tell(Logged(walk.site(node), reads))
-            for thing in self.within(value):
+            for thing in walk.tensors_within(value):
                 # Where the number is the caller's, the caller hears of it.
                 for source in {thing, *walk.now().tensor(thing).sources}:
                     path = path_of(source)
@@ -359,7 +343,7 @@ class Places:
         walk = self._walk
         if self._reading or walk.rehearsing or len(walk.known_regions) == len(walk.now().regions):
             return
-        for thing in self.within(value):
+        for thing in walk.tensors_within(value):
             outside = walk.now().tensor(thing).born - walk.now().born
             if outside:
                 walk.tell(UsedOutside(outside, name))

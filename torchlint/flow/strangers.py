@@ -60,7 +60,7 @@ class Strangers:
                 for thing in value:
                     if isinstance(thing, Module):
                         walk.set_mode(thing, Mode.UNKNOWN, None)
-        handed = [thing for value in arguments.all() for thing in self._places.within(value)]
+        handed = [thing for value in arguments.all() for thing in walk.tensors_within(value)]
         operands = [*handed, *tensors(receiver)]
         if "gradient" in words:
             walk.records.trains = True
@@ -94,7 +94,7 @@ class Strangers:
         """Tell what gets away with the arguments; gives the regions whose tensors the result is made of."""
         walk = self._walk
         state = walk.now()
-        handed = [thing for value in arguments.all() for thing in self._places.within(value)]
+        handed = [thing for value in arguments.all() for thing in walk.tensors_within(value)]
         outside = frozenset().union(*(state.tensor(thing).born for thing in handed)) - state.born
         if discarded:
             self._places.keep(NOTHING, NOTHING.union(*arguments.all()), node, anyway=True, lent=True)

@@ -22,7 +22,19 @@ from torchlint.flow.events import (
 from torchlint.flow.records import Call, Evidence, Followed, Loop, Records
 from torchlint.flow.state import State, TensorFacts
 from torchlint.flow.summary import Path
-from torchlint.flow.things import NOTHING, WIDEST, Module, Opaque, Scalar, Tensor, Thing, Things, Value
+from torchlint.flow.things import (
+    NOTHING,
+    WIDEST,
+    Container,
+    Instance,
+    Module,
+    Opaque,
+    Scalar,
+    Tensor,
+    Thing,
+    Things,
+    Value,
+)
 from torchlint.flow.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -298,6 +310,22 @@ class Walk:
     def holds(self, module: Module, other: Thing) -> bool:
         """Whether a module is another one, or holds it."""
         return other is module or _held_by(other, module) or other in self.parts(module)
+
+    def tensors_within(self, value: Value) -> list[Thing]:
+        """What is or may be a tensor of a value, and of the containers in it to any depth."""
+        found: list[Thing] = []
+        seen: set[Thing] = set()
+        stack = list(value)
+        while stack:
+            thing = stack.pop()
+            if thing in seen:
+                continue
+            seen.add(thing)
+            if isinstance(thing, Tensor | Opaque):
+                found.append(thing)
+            elif isinstance(thing, Container | Instance):
+                stack.extend(inner for held in self.now().slots(thing).values() for inner in held)
+        return found
 
     def parts(self, module: Module) -> list[Thing]:
         """A module and the modules in it: its attributes, and what was handed to its constructor."""
