@@ -85,11 +85,8 @@ class Applying:
         if followed.region not in walk.known_regions:
             walk.known_regions.append(followed.region)
         for thing in walk.tensors_within(value) if walk.state is not None else ():
-            facts = walk.now().tensor(thing)
-            if facts.grad is not Grad.YES:  # what has a graph was made elsewhere
-                walk.state = walk.now().with_tensor(
-                    thing, replace(facts, born=facts.born | {followed.region})
-                )
+            if walk.now().tensor(thing).grad is not Grad.YES:  # what has a graph was made elsewhere
+                walk.mark_born(thing, frozenset((followed.region,)))
 
     def _call(self, callee: Callee, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
         walk, definition = self._walk, callee.definition
@@ -359,10 +356,9 @@ class Applying:
         walk = self._walk
         value = walk.unknown(made.node, role=role)
         given = [thing for held in made.bound.values() for thing in walk.tensors_within(held)]
-        born = frozenset().union(*(walk.now().tensor(thing).born for thing in given))
+        born = walk.regions_of(given)
         for thing in tensors(value) if born else ():
-            facts = walk.now().tensor(thing)
-            walk.state = walk.now().with_tensor(thing, replace(facts, born=facts.born | born))
+            walk.mark_born(thing, born)
         return value
 
 

@@ -243,9 +243,7 @@ class Effects:
 
     def _parameter(self, value: Value, arguments: Arguments, node: cst.Call) -> Value:
         walk = self._walk
-        born = (
-            frozenset().union(*(walk.now().tensor(thing).born for thing in tensors(value))) | walk.now().born
-        )
+        born = walk.regions_of(tensors(value)) | walk.now().born
         if born:
             walk.tell(Escaped(born, walk.site(node), "becomes a parameter"))
         frozen = arguments.constant("requires_grad", 1) is False

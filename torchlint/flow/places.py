@@ -213,10 +213,9 @@ class Places:
             return elements
         child = self.members.child(thing, slot)
         held = walk.tensors_within(frozenset((thing,))) if isinstance(child, Tensor | Opaque) else ()
-        born = frozenset().union(*(walk.now().tensor(one).born for one in held))
+        born = walk.regions_of(held)
         if born:
-            facts = walk.now().tensor(child)
-            walk.state = walk.now().with_tensor(child, replace(facts, born=facts.born | born))
+            walk.mark_born(child, born)
         return frozenset((child,))
 
     def store_attribute(self, base: Value, name: str, value: Value, node: cst.CSTNode) -> None:

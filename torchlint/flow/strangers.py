@@ -103,8 +103,7 @@ class Strangers:
         `handed` are the tensors in them.
         """
         walk = self._walk
-        state = walk.now()
-        outside = frozenset().union(*(state.tensor(thing).born for thing in handed)) - state.born
+        outside = walk.regions_of(handed) - walk.now().born
         if discarded:
             self._places.keep(NOTHING, NOTHING.union(*arguments.all()), node, anyway=True, lent=True)
         elif self._is_loss(name, receiver, handed):

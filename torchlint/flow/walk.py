@@ -262,10 +262,17 @@ class Walk:
             return union
         thing = self.opaque((node, role))
         if self.state is not None and not isinstance(thing, Module):
-            facts = self.state.tensor(thing)
-            born = facts.born.union(*(self.state.tensor(one).born for one in tensors(union)))
-            self.state = self.state.with_tensor(thing, replace(facts, born=born))
+            self.mark_born(thing, self.regions_of(tensors(union)))
         return frozenset((thing,))
+
+    def regions_of(self, made: Iterable[Thing]) -> frozenset[Region]:
+        """The regions in which any of these was born."""
+        return frozenset().union(*(self.now().tensor(thing).born for thing in made))
+
+    def mark_born(self, thing: Thing, regions: frozenset[Region]) -> None:
+        """A tensor counts as born in these regions, too."""
+        facts = self.now().tensor(thing)
+        self.state = self.now().with_tensor(thing, replace(facts, born=facts.born | regions))
 
     def module(self, key: object, place: str, *, parent: Thing | None = None, owned: bool = False) -> Module:
         """A module of unknown class that nobody built here."""
