@@ -8,7 +8,6 @@ import libcst as cst
 
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.autograd import Autograd
-from torchlint.flow.conversions import Conversions
 from torchlint.flow.domain import Grad, GradMode, Misuse, Mode, Sensitivity
 from torchlint.flow.events import Escaped
 from torchlint.flow.keeping import only
@@ -47,7 +46,6 @@ class Effects:
         self._places = places
         self._values = values
         self._calls = calls
-        self.conversions = Conversions(walk, places)
         self.sequences = Sequences(walk, places, values, calls)
 
     def function(
@@ -134,10 +132,10 @@ class Effects:
                 named = frozenset(thing for thing in first if isinstance(thing, Scalar))
                 return named or walk.things.scalar(Plain.OTHER)
             case "array":
-                self.conversions.call(known.detail, arguments, node)
+                self._values.conversions.call(known.detail, arguments, node)
                 return self._plain(Plain.ARRAY, arguments)
             case "number":
-                self.conversions.call(known.detail, arguments, node)
+                self._values.conversions.call(known.detail, arguments, node)
                 return self._plain(Plain.NUMBER, arguments)
             case "text":
                 return self._plain(Plain.TEXT, arguments)

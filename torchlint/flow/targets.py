@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.arguments import Arguments
-from torchlint.flow.conversions import Conversions
 from torchlint.flow.keeping import Target, adds, only
 from torchlint.flow.operators import augmented_operator
 from torchlint.flow.things import NOTHING, Container, Opaque, Plain, Scalar, Tensor, Thing, Value
@@ -30,7 +29,6 @@ class Targets:
         self._autograd = autograd
         self._places = places
         self._values = values
-        self._conversions = Conversions(walk, places)
 
     def assign(self, target: cst.BaseExpression, value: Value, source: cst.BaseExpression | None) -> None:
         """Bind a name, attribute, element, or each of several targets."""
@@ -183,7 +181,7 @@ class Targets:
             elif isinstance(thing, Tensor) and thing.several and len(target.slice) > 1:
                 # What a module gives may hold several tensors; `x[:, 0]` shows that it is one.
                 self._autograd.writing.leave(walk.now().tensor(thing), walk.site(target))
-        self._conversions.item(base, value, target, source)
+        self._values.conversions.item(base, value, target, source)
         self._autograd.writing.write_array(base, target, walk.text(target))
         if augmented_already:  # what was written is stored once more, through a view that is made anew
             self._autograd.writing.use(list(written), walk.site(target))
