@@ -65,7 +65,6 @@ class Walk:
         self.state: State | None = State.empty(grad_mode)
         self.rehearsing = 0 if listener else 1
         self.joining = 0  # loops around that are walked with joined rounds
-        self.guessed: set[Site] = set()  # operations of which nobody knows whether they carry a graph
         self.loops: list[Loop] = []  # these loops, the innermost last
         self.round_depth = 0  # loops around that are played round by round
         # Of loops that are played round by round: only writes are told, or all but writes.
@@ -76,12 +75,15 @@ class Walk:
         self.made: dict[Thing, int] = {}  # the turn in which a tensor was made last
         self.known_regions: list[Region] = []
         self.bound: dict[cst.CSTNode, str] = {}  # the name that a value is bound to; "" for a statement alone
+        self.guessed: set[Site] = set()  # operations of which nobody knows whether they carry a graph
         self.refused: set[Site] = set()  # writes that torch refuses
-        self.begins_graded = False  # a module's forward or constructor: gradients are on somewhere
+        self.begins_graded = (
+            False  # a module's forward or constructor: its callers have gradients on somewhere
+        )
         self._listener = listener
         self.probe: Callable[[cst.CSTNode], None] | None = None  # asked after each statement that is told
         self.calls: list[Call] = []  # functions of the source that are being played where they are called
-        self.label = ""
+        self.label = ""  # what messages say for the part of a module that is running
         self.waiting = Waiting(self)
         self.followed: Followed | None = None
         self._sites: dict[object, Site] = {}
@@ -225,8 +227,9 @@ class Walk:
             return f"{self.named(holder)}.{last.rpartition('.')[2]}"
         if thing.place:
             return thing.place
-        for name in sorted(self.called_names.get(thing, ())):
-            return name
+        names = self.called_names.get(thing)
+        if names:
+            return min(names)
         for holder, slot, value in self.now().stored():
             if thing in value and isinstance(holder, Module):
                 return f"{self.named(holder)}{slot}"
@@ -379,12 +382,10 @@ def reads_of(value: Value) -> frozenset[Site]:
 
 
 def sorted_things(value: Value) -> list[Thing]:
-    """A value's things in an order that does not depend on addresses."""
-    return (
-        list(value)
-        if len(value) < 2
-        else sorted(value, key=lambda thing: (type(thing).__name__, thing.place))
-    )
+    """A value's things in the order of their kinds and places."""
+    if len(value) < 2:
+        return list(value)
+    return sorted(value, key=lambda thing: (type(thing).__name__, thing.place))
 
 
 def _held_by(thing: Thing, holder: Module) -> bool:
