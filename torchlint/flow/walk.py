@@ -77,9 +77,8 @@ class Walk:
         self.bound: dict[cst.CSTNode, str] = {}  # the name that a value is bound to; "" for a statement alone
         self.guessed: set[Site] = set()  # operations of which nobody knows whether they carry a graph
         self.refused: set[Site] = set()  # writes that torch refuses
-        self.begins_graded = (
-            False  # a module's forward or constructor: its callers have gradients on somewhere
-        )
+        # A module's forward or constructor: its callers decide about gradients, and have them on somewhere.
+        self.begins_graded = False
         self._listener = listener
         self.probe: Callable[[cst.CSTNode], None] | None = None  # asked after each statement that is told
         self.calls: list[Call] = []  # functions of the source that are being played where they are called
