@@ -63,6 +63,7 @@ FLOORS: dict[str, int] = {
 A_RULE_IMPORTS = (
     "torchlint.rules.base",
     "torchlint.rules.regions",  # what rules about the same events share
+    "torchlint.rules.detaching",  # the same
     "torchlint.flow.events",
     "torchlint.flow.domain",  # what events carry: modes and grads
     "torchlint.flow.things",  # what events carry: modules
@@ -174,7 +175,8 @@ def test_registry_pages_fixtures_and_files_name_the_same_rules() -> None:
     assert list(CODES) == sorted(set(CODES))
     assert [path.stem for path in page_paths()] == [one.code for one in SELECTABLE]
     assert sorted({path.parent.name for path in situations()} - {"flow"}) == list(CODES)
-    files = {path.stem for path in (PACKAGE / "rules").glob("*.py")} - {"__init__", "base", "regions"}
+    shared = {"__init__", "base", "regions", "detaching"}
+    files = {path.stem for path in (PACKAGE / "rules").glob("*.py")} - shared
     assert files == {stem(one) for one in SELECTABLE}
     for one in SELECTABLE:
         assert one.__module__ == f"torchlint.rules.{stem(one)}"

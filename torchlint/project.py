@@ -172,6 +172,7 @@ class Project:
         return found
 
     def _files(self, root: str) -> list[str]:
+        """The sources under a folder; none where they are too many."""
         known = self._roots.get(root)
         if known is None:
             known = []
@@ -221,22 +222,20 @@ class Layout:
     @classmethod
     def of(cls, project: Project, folder: str) -> Layout:
         """Read the folders above: packages have an `__init__.py`, a project has a marker at its top."""
-        above = _packaged(project, folder)
-        while "__init__.py" in project.listing(above) and os.path.dirname(above) != above:
-            above = os.path.dirname(above)
+        base = _packaged(project, folder)  # what holds the outermost package, where the folder is one
+        while "__init__.py" in project.listing(base) and os.path.dirname(base) != base:
+            base = os.path.dirname(base)
         marked = _marked(project, folder)
-        if above != folder:
-            top = (
-                marked if marked is not None and _is_within(above, marked) else _first_package(folder, above)
-            )
-            roots = [above, *_up_to(above, marked)]
+        roots = _up_to(base, marked)
+        if base == folder:
+            base = top = marked or folder
+        elif marked is not None and _is_within(base, marked):
+            top = marked
         else:
-            top = marked or folder
-            roots = _up_to(folder, marked)
-            above = marked or folder
+            top = _first_package(folder, base)
         if marked is not None and "src" in project.listing(marked):
             roots.append(os.path.join(marked, "src"))
-        package = os.path.relpath(folder, above).replace(os.sep, ".")
+        package = os.path.relpath(folder, base).replace(os.sep, ".")
         return cls(tuple(dict.fromkeys([*roots, folder])), "" if package == "." else package, top)
 
 
@@ -264,6 +263,15 @@ class Around:
             self._found[dotted] = None  # an import that leads back to itself defines nothing
             self._found[dotted] = self._follow(dotted, _LONGEST_WAY)
         return self._found[dotted]
+
+    def place(self, dotted: str) -> tuple[str, list[str]] | None:
+        """The file that a dotted name leads to, and what of the name is left for the file to define."""
+        parts = dotted.split(".")
+        for root in self.layout.roots:
+            place = self._project.module(root, parts)
+            if place is not None:
+                return place
+        return None
 
     def users(self, name: str, beside: str) -> list[FileFlow]:
         """The other files of the project that say both words."""
@@ -297,15 +305,6 @@ class Around:
             found = self._follow(".".join([home.imports.absolute(star), *rest]), steps // 2)
             if found is not None:
                 return found
-        return None
-
-    def place(self, dotted: str) -> tuple[str, list[str]] | None:
-        """The file that a dotted name leads to, and what of the name is left for the file to define."""
-        parts = dotted.split(".")
-        for root in self.layout.roots:
-            place = self._project.module(root, parts)
-            if place is not None:
-                return place
         return None
 
 
@@ -343,9 +342,9 @@ def _packaged(project: Project, folder: str) -> str:
     return folder
 
 
-def _first_package(folder: str, above: str) -> str:
-    """The folder right below `above` on the way to `folder`."""
-    return os.path.join(above, os.path.relpath(folder, above).split(os.sep)[0])
+def _first_package(folder: str, base: str) -> str:
+    """The folder right below `base` on the way to `folder`."""
+    return os.path.join(base, os.path.relpath(folder, base).split(os.sep)[0])
 
 
 def _up_to(folder: str, top: str | None) -> list[str]:

@@ -37,6 +37,11 @@ class Unit:
         """The qualified name; "" for the module level."""
         return self.definition.qualname if self.definition else ""
 
+    @property
+    def is_constructor(self) -> bool:
+        """Whether it makes an object, so that what it stores on `self` is new."""
+        return self.definition is not None and self.definition.name == "__init__"
+
     @cached_property
     def function(self) -> cst.FunctionDef | None:
         """The definition's node; None for the module level."""

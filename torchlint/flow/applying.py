@@ -84,12 +84,9 @@ class Applying:
         followed.met = True
         if followed.region not in walk.known_regions:
             walk.known_regions.append(followed.region)
-        for thing in self._places.within(value) if walk.state is not None else ():
-            facts = walk.now().tensor(thing)
-            if facts.grad is not Grad.YES:  # what has a graph was made elsewhere
-                walk.state = walk.now().with_tensor(
-                    thing, replace(facts, born=facts.born | {followed.region})
-                )
+        for thing in walk.tensors_within(value) if walk.state is not None else ():
+            if walk.now().tensor(thing).grad is not Grad.YES:  # what has a graph was made elsewhere
+                walk.mark_born(thing, frozenset((followed.region,)))
 
     def _call(self, callee: Callee, arguments: Arguments, node: cst.Call, *, discarded: bool) -> Value:
         walk, definition = self._walk, callee.definition
@@ -97,7 +94,7 @@ class Applying:
         bound = bind_parameters(definition, arguments)
         if not walk.rehearsing and not walk.calls:
             self._tell_callee(callee, summary, bound)
-        handed = [thing for value in arguments.all() for thing in self._places.within(value)]
+        handed = [thing for value in arguments.all() for thing in walk.tensors_within(value)]
         leave_regions(self._walk, handed, node, recorded=not _only_reads(definition, summary))
         self._running.hand_over(arguments)
         if summary.builds_graphs and GradMode.CALLER in walk.now().grad_mode:
@@ -256,9 +253,8 @@ class Applying:
         walk.records.trains |= summary.trains
         if not walk.now().regions:
             walk.records.updates |= summary.updates
-            in_constructor = walk.unit.name.rpartition(".")[2] == "__init__"
             # What a method of a new object stores in it is in its slots.
-            walk.records.leaves |= summary.leaves and not (in_constructor and "self" in bound)
+            walk.records.leaves |= summary.leaves and not (walk.unit.is_constructor and "self" in bound)
         for told, how in ((summary.updates, UPDATES), (summary.leaves, "is kept by what is called")):
             if told and walk.now().regions:
                 walk.tell(Escaped(walk.now().born, walk.site(node), how))
@@ -360,11 +356,10 @@ class Applying:
         """Something unknown: maybe what the function was given."""
         walk = self._walk
         value = walk.unknown(made.node, role=role)
-        given = [thing for held in made.bound.values() for thing in self._places.within(held)]
-        born = frozenset().union(*(walk.now().tensor(thing).born for thing in given))
+        given = [thing for held in made.bound.values() for thing in walk.tensors_within(held)]
+        born = walk.regions_of(given)
         for thing in tensors(value) if born else ():
-            facts = walk.now().tensor(thing)
-            walk.state = walk.now().with_tensor(thing, replace(facts, born=facts.born | born))
+            walk.mark_born(thing, born)
         return value
 
 

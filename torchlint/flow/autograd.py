@@ -308,9 +308,7 @@ class Autograd:
         family: frozenset[Thing] | None = None
         # What is computed from a tensor of a region stands for it: it may be trained on elsewhere.
         handed = [] if plain else operands
-        born: frozenset[Region] | None = walk.now().born.union(
-            *(walk.now().tensor(thing).born for thing in handed)
-        )
+        born: frozenset[Region] | None = walk.now().born | walk.regions_of(handed)
         if views or (op.result is Result.CUT and op.view is not View.UNTRACKED):
             facts = [walk.now().tensor(thing) for thing in tensors(first)]
             if facts:

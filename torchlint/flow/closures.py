@@ -132,8 +132,8 @@ class Closures:
         reads = self._places.reads_within(value)
         if reads and "settings" not in says("function", walk.unit.name.rpartition(".")[2]):
             walk.tell(Logged(walk.site(node), reads))
-        leave(walk, self._places.within(value), node, evaluates=says_evaluation(walk, self.names))
-        for thing in self._places.within(value):
+        leave(walk, walk.tensors_within(value), node, evaluates=says_evaluation(walk, self.names))
+        for thing in walk.tensors_within(value):
             born = walk.now().tensor(thing).born
             if born and not self._gives_plain(walk.unit.definition):
                 # What a nested function returns goes to callers that are not followed.

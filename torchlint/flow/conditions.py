@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from torchlint.flow.values import Values
     from torchlint.flow.walk import Walk
 
-
-_TENSORS = {"torch.Tensor"}
-_NUMBERS = {f"builtins.{name}" for name in ("int", "float", "complex", "bool", "str")} | {
+_TENSORS = frozenset({"torch.Tensor"})
+_NUMBERS = frozenset({f"builtins.{name}" for name in ("int", "float", "complex", "bool", "str")}) | {
     "numpy.ndarray",
     "numbers.Number",
     "numbers.Real",
@@ -60,19 +59,22 @@ class Conditions:
 
     def assumed(self, node: cst.BaseExpression) -> bool | None:
         """`if FLAG:` where FLAG holds a literal: both branches are read, and one is taken."""
-        if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
-            inner = self.assumed(node.expression)
-            return None if inner is None else not inner
-        if not isinstance(node, cst.Name) or self._walk.state is None:
-            return constant_truth(node)
-        constant = constant_of(self._places.name(node.value))
-        return constant if isinstance(constant, bool) else None
+        node, holds = _without_not(node, holds=True)
+        if isinstance(node, cst.Name) and self._walk.state is not None:
+            constant = constant_of(self._places.name(node.value))
+            truth = constant if isinstance(constant, bool) else None
+        else:
+            truth = constant_truth(node)
+        return None if truth is None else truth is holds
 
     def narrow(self, node: cst.BaseExpression, *, holds: bool) -> None:
-        """`net is None`, `not net`: where that holds, there is no module whose mode could matter."""
+        """Take in what a condition says on the path on which it holds, or does not.
+
+        Where `net is None` holds, there is no module whose mode could matter; where `isinstance(x, float)`
+        does, no tensor.
+        """
         walk = self._walk
-        while isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
-            node, holds = node.expression, not holds
+        node, holds = _without_not(node, holds=holds)
         excluded = self._is_no_tensor(node, holds=holds)
         if excluded is not None and walk.state is not None:
             value = self._places.name(excluded)
@@ -107,8 +109,7 @@ class Conditions:
         self, test: cst.BaseExpression, branch: cst.BaseExpression, value: Value, *, holds: bool
     ) -> Value:
         """The value of a branch of `loss if isinstance(loss, float) else loss.item()`."""
-        while isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
-            test, holds = test.expression, not holds
+        test, holds = _without_not(test, holds=holds)
         if not isinstance(branch, cst.Name) or self._is_no_tensor(test, holds=holds) != branch.value:
             return value
         plain = frozenset(thing for thing in value if not isinstance(thing, Tensor | Opaque))
@@ -174,3 +175,10 @@ def constant_truth(node: cst.BaseExpression) -> bool | None:
     if isinstance(node, cst.Integer):
         return node.evaluated_value != 0
     return None
+
+
+def _without_not(node: cst.BaseExpression, *, holds: bool) -> tuple[cst.BaseExpression, bool]:
+    """What a condition negates, and whether that holds where the condition does or does not hold."""
+    while isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
+        node, holds = node.expression, not holds
+    return node, holds

@@ -11,6 +11,7 @@ import libcst as cst
 from torchlint.flow.domain import Grad, GradMode
 from torchlint.flow.events import Converted
 from torchlint.flow.things import Container, Plain, Scalar, Tensor, Thing, Value, constant_of
+from torchlint.flow.tree import primary
 from torchlint.flow.walk import tensors
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from torchlint.flow.walk import Walk
 
 _FIELD = re.compile(r"%(?:\((?P<key>[^)]*)\))?[-#0 +]*(?:\*|\d+)?(?:\.(?:\*|\d+))?[hlL]?(?P<kind>[a-zA-Z%])")
-_PRIMARY = (cst.Name, cst.Attribute, cst.Call, cst.Subscript)
 
 
 class Conversions:
@@ -41,7 +41,7 @@ class Conversions:
             given = value
             if how != "warns":
                 bare = frozenset(tensors(value))
-                held = frozenset(self._places.within(value)) - bare
+                held = frozenset(self._walk.tensors_within(value)) - bare
                 given = held if how == "held" else bare | held
             replaced = node if isinstance(node.func, cst.Name) and node.func.value == "float" else None
             direct = argument.value if given and given == value else None
@@ -94,10 +94,10 @@ class Conversions:
         walk.records.asks_grad_mode |= GradMode.CALLER in mode
         certain = mode.surely_on and all(facts.grad is Grad.YES for facts in found)
         cut = None
-        if source is not None and len(found) == len(value) == len(carrying) and not walk.rehearsing:
-            text = walk.played.text(source)
-            text = text if isinstance(source, _PRIMARY) else f"({text})"
-            if "#" not in text and "\n" not in text and not walk.calls:
+        all_carry = len(found) == len(value) == len(carrying)
+        if source is not None and all_carry and not (walk.rehearsing or walk.calls):
+            text = primary(walk.played, source)
+            if text is not None:
                 word = "detach" if refused else "detach().item"
                 cut = (walk.read(replaced or source), f"{text}.{word}()")
         site = walk.site(node)

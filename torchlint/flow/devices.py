@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from torchlint.flow.domain import Device
-from torchlint.flow.things import Container, Dotted, Instance, Module, Opaque, Scalar, Tensor, Thing, Value
+from torchlint.flow.things import Dotted, Module, Opaque, Scalar, Tensor, Thing, Value
 from torchlint.tables import Result, op
 from torchlint.tables.effects import effect, says
 
@@ -48,38 +48,22 @@ class Devices:
                     break
         return Device(0)
 
-    def within(self, value: Value) -> list[Thing]:
-        """The tensors, and what may be tensors, of a value and of the containers in it."""
-        found: list[Thing] = []
-        seen: set[Thing] = set()
-        stack = list(value)
-        while stack:
-            thing = stack.pop()
-            if thing in seen:
-                continue
-            seen.add(thing)
-            if isinstance(thing, Container | Instance):
-                held = self._walk.now().slots(thing).values()
-                stack.extend(item for one in held for item in one)
-            elif isinstance(thing, Tensor | Opaque):
-                found.append(thing)
-        return found
-
     def made(self, tensor: Thing, operands: Iterable[Thing]) -> None:
         """A tensor is computed of others, or of a module's parameters and others."""
         self._known[tensor] = self._joint(operands)
 
     def called(self, target: Value, name: str, arguments: Arguments, node: cst.Call, value: Value) -> None:
         """A call has given a value; `target` is what was called, or whose method `name` was."""
+        walk = self._walk
         moved = self._moved(target, name, arguments, node)
         if moved is not None:
-            for thing in (*value, *self.within(value)):
+            for thing in (*value, *walk.tensors_within(value)):
                 self._put(thing, moved)
             return
-        operands = [*target, *(item for one in arguments.all() for item in self.within(one))]
-        for thing in self.within(value):
+        operands = [*target, *(item for one in arguments.all() for item in walk.tensors_within(one))]
+        for thing in walk.tensors_within(value):
             if thing not in operands and not self.of(thing) and not _is_place(thing):
-                modules = self._walk.now().tensor(thing).modules
+                modules = walk.now().tensor(thing).modules
                 self._known[thing] = self._joint((*operands, *modules))
 
     def _put(self, thing: Thing, device: Device) -> None:

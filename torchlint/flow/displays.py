@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -58,7 +58,6 @@ class Displays:
         if rounds is None:
             walk.state = before
             return None
-        made = walk.things.make(Container, (node, "exactly"), "", kind="list")
         values: list[Value] = []
 
         def bind(value: Value) -> None:
@@ -73,9 +72,14 @@ class Displays:
             )
 
         self.interpreter.play_rounds(node, rounds, bind, body, iterate)
-        del values[len(rounds) :]
-        for number, value in enumerate(values):
-            if walk.state is not None:
+        return self.list_of(values[: len(rounds)], node)
+
+    def list_of(self, values: Sequence[Value], node: cst.CSTNode) -> Value:
+        """A list that holds these values, one slot each."""
+        walk = self._walk
+        made = walk.things.make(Container, (node, "exactly"), "", kind="list")
+        if walk.state is not None:
+            for number, value in enumerate(values):
                 walk.state = walk.now().with_slot(made, f"[{number}]", value)
         return frozenset((made,))
 

@@ -8,7 +8,6 @@ import libcst as cst
 
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.autograd import Autograd
-from torchlint.flow.conversions import Conversions
 from torchlint.flow.domain import Grad, GradMode, Misuse, Mode, Sensitivity
 from torchlint.flow.events import Escaped
 from torchlint.flow.keeping import only
@@ -24,6 +23,7 @@ from torchlint.flow.things import (
     Scalar,
     Thing,
     Value,
+    constant_of,
 )
 from torchlint.flow.walk import tensors
 from torchlint.tables import op
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from torchlint.flow.calls import Calls
     from torchlint.flow.values import Values
     from torchlint.flow.walk import Walk
-
 
 _LOADED = {"train": Mode.TRAIN, "eval": Mode.EVAL, "unknown": Mode.UNKNOWN}
 
@@ -47,7 +46,6 @@ class Effects:
         self._places = places
         self._values = values
         self._calls = calls
-        self.conversions = Conversions(walk, places)
         self.sequences = Sequences(walk, places, values, calls)
 
     def function(
@@ -89,8 +87,7 @@ class Effects:
             case "saved":
                 return self._saved(node)
             case "inplace":
-                place = walk.text(node.args[0].value) if node.args else ""
-                self._autograd.writing.write(first, node, place, noticed=False)
+                self._autograd.writing.write(first, node, self._written(node), noticed=False)
                 return first
             case "operator":
                 operation = op(known.detail or "")
@@ -127,17 +124,16 @@ class Effects:
                 self.log(arguments, node)
                 return walk.things.scalar(Plain.NONE)
             case "refill":
-                place = walk.text(node.args[0].value) if node.args else ""
-                self._autograd.writing.write_array(first, node, place)
+                self._autograd.writing.write_array(first, node, self._written(node))
                 return walk.things.scalar(Plain.NONE)
             case "device":
                 named = frozenset(thing for thing in first if isinstance(thing, Scalar))
                 return named or walk.things.scalar(Plain.OTHER)
             case "array":
-                self.conversions.call(known.detail, arguments, node)
+                self._values.conversions.call(known.detail, arguments, node)
                 return self._plain(Plain.ARRAY, arguments)
             case "number":
-                self.conversions.call(known.detail, arguments, node)
+                self._values.conversions.call(known.detail, arguments, node)
                 return self._plain(Plain.NUMBER, arguments)
             case "text":
                 return self._plain(Plain.TEXT, arguments)
@@ -203,6 +199,10 @@ class Effects:
         mode = _LOADED[known.detail or ""]
         return frozenset((self._calls.running.fresh(node, kind, sensitivity, parameters=True, mode=mode),))
 
+    def _written(self, node: cst.Call) -> str:
+        """How a call spells what it writes, its first argument."""
+        return self._walk.text(node.args[0].value) if node.args else ""
+
     def _saved(self, node: cst.Call) -> Value:
         """Tensors without graph, or the module that their later use shows them to be."""
         loaded = self._autograd.result(node, Grad.NO, [])
@@ -234,7 +234,7 @@ class Effects:
             if isinstance(thing, Module):
                 found.add(self._calls.running.copy(thing, node))
             elif isinstance(thing, Opaque) or self._autograd.inference.is_within(
-                self._places.within(frozenset((thing,)))
+                self._walk.tensors_within(frozenset((thing,)))
             ):  # of an inference tensor the copy may be none
                 found |= self._walk.unknown(node, role="copy")
             else:
@@ -243,15 +243,14 @@ class Effects:
 
     def _parameter(self, value: Value, arguments: Arguments, node: cst.Call) -> Value:
         walk = self._walk
-        born = (
-            frozenset().union(*(walk.now().tensor(thing).born for thing in tensors(value))) | walk.now().born
-        )
+        born = walk.regions_of(tensors(value)) | walk.now().born
         if born:
             walk.tell(Escaped(born, walk.site(node), "becomes a parameter"))
-        frozen = arguments.constant("requires_grad", 1) is False
-        if arguments.get("requires_grad", 1) is None or arguments.constant("requires_grad", 1) is True:
+        given = arguments.get("requires_grad", 1)
+        wanted = True if given is None else constant_of(given)
+        if wanted is True:
             self._autograd.inference.given(value, node, Misuse.PARAMETER)
-        return self._autograd.result(node, Grad.NO, []) if frozen else self._autograd.leaf(node)
+        return self._autograd.result(node, Grad.NO, []) if wanted is False else self._autograd.leaf(node)
 
     def _ungraded(self, name: str, arguments: Arguments, node: cst.Call) -> Value:
         """An operation that switches gradients off by itself."""
@@ -317,11 +316,9 @@ class Effects:
         self._places.log(value, node)
         stored = self._values.element(value, node) if name == "extend" else value
         if node.args and isinstance(node.func, cst.Attribute):
-            given, place = (
-                only(node.args[-1].value) if name == "extend" else node.args[-1].value,
-                node.func.value,
-            )
-            stored = self._places.keeping.element(thing, stored, node, given, place)
+            last = node.args[-1].value
+            given = only(last) if name == "extend" else last
+            stored = self._places.keeping.element(thing, stored, node, given, node.func.value)
         if isinstance(thing, Container) and name == "append":
             self._places.append(thing, stored)
         elif isinstance(thing, Container):

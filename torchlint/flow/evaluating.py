@@ -11,12 +11,10 @@ from torchlint.flow.stretches import (
     Stretch,
     Ways,
     binds,
-    dotted,
     holder_of,
     holds,
     mentions,
     runs,
-    says,
     statement_of,
     stretch_at,
     stretches,
@@ -24,6 +22,7 @@ from torchlint.flow.stretches import (
     switched,
     ways_out,
 )
+from torchlint.flow.tree import dotted, spells
 from torchlint.units import Unit
 
 _MODES = frozenset({"train", "eval", "training"})
@@ -60,7 +59,7 @@ def evaluated(
     if isinstance(begun, cst.Call) and dotted(begun.func) in (f"{place}.eval", f"{place}.train"):
         return _begun(stretch_at(unit, line), place, runs_at, steps) if line is not None else None
     holder = holder_of(unit, begun)
-    if holder is None or not runs_at or not says(runs_at[0], frozenset({place.partition(".")[0]})):
+    if holder is None or not runs_at or not spells(runs_at[0], frozenset({place.partition(".")[0]})):
         return None  # a function that is called there names it otherwise
     for stretch in stretches(unit, runs_at, holder):
         ways = ways_out(stretch, place)
@@ -75,7 +74,7 @@ def _is_sound(stretch: Stretch, place: str) -> bool:
     if binds(stretch, place) or _sets_the_mode(stretch, stretch.first - 1, place, "eval"):
         return False  # it is another module than the name says
     return _leaves_others(stretch, place) and not any(
-        mentions(node, place, _MODES) or says(node, _GRADIENTS) for node in stretch.statements
+        mentions(node, place, _MODES) or spells(node, _GRADIENTS) for node in stretch.statements
     )
 
 
@@ -140,8 +139,4 @@ def _switches(node: cst.CSTNode) -> str:
 
 
 def _trains(node: cst.CSTNode, place: str, steps: Sequence[cst.CSTNode]) -> bool:
-    return (
-        holds(node, steps)
-        or says(node, frozenset({"backward"}))
-        or mentions(node, place, frozenset({"train"}))
-    )
+    return holds(node, steps) or spells(node, _BACKWARD) or mentions(node, place, frozenset({"train"}))

@@ -37,14 +37,13 @@ def _fate(file: FileFlow, qualname: str, region: Region, asked: Fate, depth: int
     if len(callers) > _MOST_CALLERS:
         return Fate.LOST
     fate = Fate.STAYS
-    if _measures(definition):
-        pass  # who is out of sight takes the results for numbers
-    elif not callers or file.is_open(definition):
+    measures = _measures(definition)  # so who is out of sight takes the results for numbers
+    if not measures and (not callers or file.is_open(definition)):
         trains = file.says_training or "training" in says("function", name)
         if asked is Fate.STAYS or definition.is_called_unnamed or trains:
             return Fate.LOST
         fate = Fate.UNSEEN
-    harmless = _OF_MEASURES if _measures(definition) else frozenset()
+    harmless = _OF_MEASURES if measures else frozenset()
     for flow, caller in callers:
         theirs = _fate_with(flow, caller, (file, qualname), region, asked, depth, harmless)
         if theirs is Fate.LOST:

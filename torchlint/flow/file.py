@@ -103,13 +103,15 @@ class FileFlow:
 
     def is_hook(self, definition: Definition | None) -> bool:
         """Whether a trainer out of sight calls a method in its evaluations, and takes metrics from it."""
-        if definition is None or definition.owner is None or "hook" not in says("function", definition.name):
-            return False
-        return self.classes.is_opaque(self.classes.own(definition.owner))
+        return definition is not None and self._is_a_trainers(definition, "hook")
 
     def is_step(self, definition: Definition) -> bool:
         """Whether a trainer out of sight calls a method to train, and so with gradients on."""
-        if definition.owner is None or "step" not in says("function", definition.name):
+        return self._is_a_trainers(definition, "step")
+
+    def _is_a_trainers(self, definition: Definition, word: str) -> bool:
+        """Whether the name of a method says this word, and a base out of sight may call it."""
+        if definition.owner is None or word not in says("function", definition.name):
             return False
         return self.classes.is_opaque(self.classes.own(definition.owner))
 

@@ -7,7 +7,6 @@ comes through the container meets it, and one from the tensor that was put there
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,14 +18,13 @@ from torchlint.flow.graph import Graph, Sites
 from torchlint.flow.records import Loop
 from torchlint.flow.state import State, TensorFacts
 from torchlint.flow.things import Container, Opaque, Scalar, Tensor, Thing, Value
+from torchlint.flow.tree import primary, within
 from torchlint.flow.walk import path_of, sorted_things, spelled, tensors
 
 if TYPE_CHECKING:
-    from torchlint.flow.places import Places
     from torchlint.flow.walk import Walk
 
 _ARITHMETIC = (cst.Add, cst.Subtract, cst.Multiply, cst.Divide)
-_PRIMARY = (cst.Name, cst.Attribute, cst.Call, cst.Subscript)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +49,8 @@ class Target:
 class Keeping:
     """What one walk puts where it outlives a step."""
 
-    def __init__(self, walk: Walk, places: Places) -> None:
+    def __init__(self, walk: Walk) -> None:
         self._walk = walk
-        self._places = places
 
     def target(self, node: cst.BaseExpression, before: Value, holders: Value, slot: str) -> Target:
         """A place that a sum is about to be stored to."""
@@ -112,11 +109,11 @@ class Keeping:
         """
         walk = self._walk
         outlives = path_of(_root(holder)) is not None
-        within = self._places.within(value)
+        held = walk.tensors_within(value)
         if outlives:
-            for thing in within:
+            for thing in held:
                 self._note(walk.now().tensor(thing), Target(place, holders=frozenset((holder,))))
-        carrying = [thing for thing in within if _carries(walk.now().tensor(thing))]
+        carrying = [thing for thing in held if _carries(walk.now().tensor(thing))]
         if not carrying or not (walk.loops or outlives):
             return value
         walk.records.eventful = True
@@ -296,10 +293,8 @@ class Keeping:
             return None
         if any(Grad.UNKNOWN in walk.now().tensor(thing).grad for thing in value):
             return None
-        text = walk.played.text(source)
-        if "#" in text or "\n" in text:
-            return None
-        return walk.read(source), f"{text}.detach()" if isinstance(source, _PRIMARY) else f"({text}).detach()"
+        text = primary(walk.played, source)
+        return (walk.read(source), f"{text}.detach()") if text is not None else None
 
 
 def free(walk: Walk, thing: Thing, node: cst.CSTNode, *, retained: bool) -> None:
@@ -333,12 +328,6 @@ def only(node: cst.BaseExpression) -> cst.BaseExpression | None:
     return elements[0].value if len(elements) == 1 else None
 
 
-def _within(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    yield node
-    for child in node.children:
-        yield from _within(child)
-
-
 def _carries(facts: TensorFacts) -> bool:
     return Grad.YES in facts.grad and Grad.UNKNOWN not in facts.grad and not facts.leaf
 
@@ -358,7 +347,7 @@ def _root(thing: Thing) -> Thing:
 
 def _added(graph: Graph, roots: Sites, source: cst.BaseExpression) -> Sites:
     """The operations that a sum takes more from here, without those by which it hangs on itself."""
-    here = set(_within(source))
+    here = set(within(source))
     found: set[Site] = set()
     seen: set[Site] = set(roots)
     waiting = list(roots)

@@ -40,13 +40,13 @@ class Layers:
         if children and arguments.positional:
             return self._one_by_one(children, arguments.positional[0], node)
         bound = dict(zip(layer.forward, arguments.positional, strict=False)) | arguments.keywords
-        operands = [item for value in arguments.all() for item in self._places.within(value)]
+        operands = [item for value in arguments.all() for item in walk.tensors_within(value)]
         learns = thing.parameters is True and not self._running.is_frozen(thing)
         saved: set[Thing] = set()
         unwatched = self._statistics(layer, thing, node)
         for item in layer.saves:
             if self._saves(item, bound, thing):
-                for operand in self._places.within(bound.get(item.arg, NOTHING)):
+                for operand in walk.tensors_within(bound.get(item.arg, NOTHING)):
                     facts = walk.now().tensor(operand)
                     saved |= facts.storages
                     unwatched |= facts.behind
@@ -82,7 +82,7 @@ class Layers:
         state = walk.now()
         given = [
             thing
-            for thing in self._places.within(state.slots(optimizer).get("[*]", NOTHING))
+            for thing in walk.tensors_within(state.slots(optimizer).get("[*]", NOTHING))
             if isinstance(thing, Tensor)
         ]
         direct = {storage for thing in given for storage in state.tensor(thing).storages}

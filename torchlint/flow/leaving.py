@@ -55,20 +55,12 @@ def grad_mode(walk: Walk) -> GradMode:
 
 def is_alone(walk: Walk, module: Module, operands: Iterable[Thing] | None, node: cst.CSTNode) -> bool:
     """Whether a forward is surely one of parameters that learn, on input that was given to the program."""
-    if operands is None or _may_be_frozen(walk, module) or _is_inside(walk) or _is_inherited(walk, module):
+    if operands is None or _may_be_frozen(walk, module) or walk.begins_graded or _is_inherited(walk, module):
         return False
     if is_handler(walk.played.tree, node):
         return False  # what is tried first may have been without gradients, which some forwards need
     given = [thing for thing in operands if isinstance(thing, Tensor)]
     return not given or not all(map(_is_made_up, given))
-
-
-def _is_inside(walk: Walk) -> bool:
-    """Whether this is the forward or constructor of a module, whose callers decide about gradients."""
-    definition = walk.unit.definition
-    if definition is None or definition.owner is None or definition.name not in ("forward", "__init__"):
-        return False
-    return walk.file.classes.is_module(walk.file.classes.own(definition.owner))
 
 
 def _is_inherited(walk: Walk, module: Module) -> bool:

@@ -10,14 +10,13 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from torchlint.flow.tree import parents, within
+from torchlint.flow.tree import SCOPES, parents, spells, within
 from torchlint.tables import Result, op
 from torchlint.tables.effects import effect, own_effect, says
 from torchlint.units import Unit
 
 Loop = cst.For | cst.While
 
-_SCOPES = (cst.FunctionDef, cst.Lambda, cst.ClassDef)
 _LEAVING = (cst.Break, cst.Continue, cst.Return, cst.Raise)
 _OF_STRUCTURE = frozenset({"isinstance", "hasattr", "issubclass", "callable", "is_tensor"})
 
@@ -48,7 +47,7 @@ def loops_around(unit: Unit, node: cst.CSTNode) -> list[Around]:
     branches: set[Branch] = set()
     while node in above_of:
         above = above_of[node]
-        if isinstance(above, _SCOPES):
+        if isinstance(above, SCOPES):
             break
         if isinstance(above, Loop) and node is above.body:
             found.append(Around(above, frozenset(branches)))
@@ -61,7 +60,7 @@ def branches_above(unit: Unit, node: cst.CSTNode) -> frozenset[Branch]:
     """The branches that lie between a node and the head of its function."""
     above_of = parents(unit.tree)
     branches: set[Branch] = set()
-    while node in above_of and not isinstance(node, _SCOPES):
+    while node in above_of and not isinstance(node, SCOPES):
         branches.update(_branches(above_of[node], node))
         node = above_of[node]
     return frozenset(branches)
@@ -96,7 +95,7 @@ def is_needed(unit: Unit, node: cst.CSTNode) -> bool:
     if not isinstance(statement, cst.Assign | cst.AnnAssign | cst.AugAssign):
         return False
     loop: cst.CSTNode = statement
-    while loop in above_of and not isinstance(loop, (*_SCOPES, cst.For, cst.While)):
+    while loop in above_of and not isinstance(loop, (*SCOPES, cst.For, cst.While)):
         loop = above_of[loop]
     names = _names(statement, list(within(loop)))
     return any(_needs(one, names) for one in within(loop))
@@ -165,7 +164,7 @@ def _names(statement: cst.CSTNode, around: Sequence[cst.CSTNode]) -> set[str]:
         new = {target.value for target in _targets(one) if isinstance(target, cst.Name)} - names
         names |= new
         for other in around if new else ():
-            if isinstance(other, cst.Assign | cst.AnnAssign) and other.value and _says(other.value, new):
+            if isinstance(other, cst.Assign | cst.AnnAssign) and other.value and spells(other.value, new):
                 waiting.append(other)
     return names
 
@@ -174,11 +173,11 @@ def _needs(node: cst.CSTNode, names: set[str]) -> bool:
     """Whether something that is no log asks for what stands under these names."""
     match node:
         case cst.If() | cst.While() | cst.Assert():
-            return _says(node.test, names) and (not isinstance(node, cst.If) or _decides(node))
+            return spells(node.test, names) and (not isinstance(node, cst.If) or _decides(node))
         case cst.Call():
-            return not is_for_logs(node) and any(_says(argument.value, names) for argument in node.args)
+            return not is_for_logs(node) and any(spells(argument.value, names) for argument in node.args)
         case cst.SubscriptElement():
-            return _says(node, names)
+            return spells(node, names)
     return False
 
 
@@ -221,10 +220,6 @@ def _targets(statement: cst.CSTNode) -> list[cst.BaseExpression]:
         case cst.AnnAssign() | cst.AugAssign():
             return [statement.target]
     return []
-
-
-def _says(node: cst.CSTNode, names: frozenset[str] | set[str]) -> bool:
-    return any(isinstance(one, cst.Name) and one.value in names for one in within(node))
 
 
 def _is_interval(test: cst.CSTNode) -> bool:

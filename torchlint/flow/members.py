@@ -162,8 +162,7 @@ class Members:
             for home, value in values
             if value is not None
         }
-        (cls,) = classes if len(classes) == 1 else (None,)
-        return cls if cls is not None and not self._walk.file.classes.is_module(cls) else None
+        return self._one_object(classes)
 
     def _held_by_default(self, values: list[tuple[Classes, object]]) -> str | None:
         """The class of the objects that a defaultdict makes, where the attribute is nothing but one."""
@@ -174,6 +173,10 @@ class Members:
                 home.imports.resolve(value.callee) == "collections.defaultdict"
             )
             classes.add(home.find(made.name) if known and isinstance(made, Named) else None)
+        return self._one_object(classes)
+
+    def _one_object(self, classes: set[str | None]) -> str | None:
+        """The one class in sight among these, where its objects are no modules."""
         (cls,) = classes if len(classes) == 1 else (None,)
         return cls if cls is not None and not self._walk.file.classes.is_module(cls) else None
 

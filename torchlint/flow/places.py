@@ -57,7 +57,7 @@ class Places:
         self._walk = walk
         self._autograd = autograd
         self.members = Members(walk, self)
-        self.keeping = Keeping(walk, self)
+        self.keeping = Keeping(walk)
         self._reading = False
 
     def name(self, name: str) -> Value:
@@ -212,11 +212,10 @@ class Places:
         if slot[0] == "[" and elements:
             return elements
         child = self.members.child(thing, slot)
-        held = self.within(frozenset((thing,))) if isinstance(child, Tensor | Opaque) else ()
-        born = frozenset().union(*(walk.now().tensor(one).born for one in held))
+        held = walk.tensors_within(frozenset((thing,))) if isinstance(child, Tensor | Opaque) else ()
+        born = walk.regions_of(held)
         if born:
-            facts = walk.now().tensor(child)
-            walk.state = walk.now().with_tensor(child, replace(facts, born=facts.born | born))
+            walk.mark_born(child, born)
         return frozenset((child,))
 
     def store_attribute(self, base: Value, name: str, value: Value, node: cst.CSTNode) -> None:
@@ -252,10 +251,10 @@ class Places:
         if not where and not anyway:
             return
         born: frozenset[object] = frozenset()
-        leave(walk, self.within(value), node, lent=lent)
+        leave(walk, walk.tensors_within(value), node, lent=lent)
         if where and all("report" in says("place", holder.place) for holder in where):
             return
-        for thing in self.within(value):
+        for thing in walk.tensors_within(value):
             facts = walk.now().tensor(thing)
             born |= facts.born
             paths = {
@@ -274,8 +273,7 @@ class Places:
     def _is_the_callers(self, holder: Thing) -> bool:
         """Whether it was there before the call; what a constructor fills is new."""
         path = path_of(holder)
-        in_constructor = self._walk.unit.name.rpartition(".")[2] == "__init__"
-        return path is not None and not (path == ("self",) and in_constructor)
+        return path is not None and not (path == ("self",) and self._walk.unit.is_constructor)
 
     def require_grad(self, thing: Thing, *, wanted: object, node: cst.CSTNode) -> None:
         """requires_grad was set: a module freezes, a tensor becomes a leaf or stops being one."""
@@ -301,22 +299,6 @@ class Places:
             graph = graph.forget(base, Grad.YES if leaf else None)
         walk.state = walk.now().with_tensor(thing, new).with_graph(graph)
 
-    def within(self, value: Value) -> list[Thing]:
-        """The tensors of a value, and of the containers in it to any depth."""
-        found: list[Thing] = []
-        seen: set[Thing] = set()
-        stack = list(value)
-        while stack:
-            thing = stack.pop()
-            if thing in seen:
-                continue
-            seen.add(thing)
-            if isinstance(thing, Tensor | Opaque):
-                found.append(thing)
-            elif isinstance(thing, Container | Instance):
-                stack.extend(inner for held in self._walk.now().slots(thing).values() for inner in held)
-        return found
-
     def log(self, value: Value, node: cst.CSTNode) -> None:
         """A value reaches a log, a history or a running sum."""
         if self._walk.state is not None:
@@ -324,7 +306,7 @@ class Places:
             reads = self.reads_within(value)
             if reads:
                 walk.tell(Logged(walk.site(node), reads))
-            for thing in self.within(value):
+            for thing in walk.tensors_within(value):
                 # Where the number is the caller's, the caller hears of it.
                 for source in {thing, *walk.now().tensor(thing).sources}:
                     path = path_of(source)
@@ -360,7 +342,7 @@ class Places:
         walk = self._walk
         if self._reading or walk.rehearsing or len(walk.known_regions) == len(walk.now().regions):
             return
-        for thing in self.within(value):
+        for thing in walk.tensors_within(value):
             outside = walk.now().tensor(thing).born - walk.now().born
             if outside:
                 walk.tell(UsedOutside(outside, name))

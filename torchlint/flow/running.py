@@ -40,7 +40,6 @@ class Running:
         self._walk = walk
         self._playing = playing
         self._autograd = autograd
-        self._places = places
         self._closures = closures
         self.layers = Layers(walk, autograd, places, self)
         self._unsettled: bool | None = None  # whether nobody who calls the function may evaluate anything
@@ -157,7 +156,7 @@ class Running:
         state = walk.now()
         facts = state.module(thing)
         self.ran(thing, facts, node, place, certain=certain)
-        operands = [item for value in arguments.all() for item in self._places.within(value)]
+        operands = [item for value in arguments.all() for item in walk.tensors_within(value)]
         learns = thing.parameters is not False and not self.is_frozen(thing)
         leave_regions(self._walk, [*operands, *([thing] if learns else [])], node, recorded=True)
         if discarded:
@@ -183,7 +182,7 @@ class Running:
     ) -> None:
         """A module has given a value that may carry its graph; `operands` of a plain forward."""
         walk = self._walk
-        if walk.state is None or not resuming.mark(walk, thing, self._places.within(value), node):
+        if walk.state is None or not resuming.mark(walk, thing, walk.tensors_within(value), node):
             return
         if Mode.EVAL in facts.mode:
             walk.tell(resuming.graphed(walk, thing, facts, node, place, operands))
@@ -212,7 +211,7 @@ class Running:
         played = self._play(thing, grad, arguments, node) if isinstance(node, cst.Call) else None
         if played is not None:
             return played
-        operands = [item for value in arguments.all() for item in self._places.within(value)]
+        operands = [item for value in arguments.all() for item in self._walk.tensors_within(value)]
         modules = frozenset((thing,)) if grad is not Grad.NO else frozenset()
         inference = self._autograd.inference.here(node)
         return self._autograd.result(node, grad, operands, modules=modules, several=True, inference=inference)
@@ -228,7 +227,7 @@ class Running:
             return None
         bound = bind_parameters(found.definition, arguments)
         value = self._playing.play(found.definition, bound, arguments, node)
-        made = self._places.within(value or NOTHING)
+        made = walk.tensors_within(value or NOTHING)
         if not made:
             return None
         for item in made:

@@ -11,8 +11,6 @@ from torchlint.flow.rounds import MOST_ROUNDS
 from torchlint.flow.things import NOTHING, Container, Plain, Thing, Value, constant_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torchlint.flow.calls import Calls
     from torchlint.flow.places import Places
     from torchlint.flow.values import Values
@@ -103,7 +101,7 @@ class Sequences:
                     rows.append(frozenset((row,)))
         else:
             return None
-        return self.list_of(rows, node)
+        return self._values.displays.list_of(rows, node)
 
     def each_of(self, detail: str, thing: Thing, node: cst.Call) -> Value:
         """What the keys, values or items of a mapping or module are."""
@@ -119,19 +117,10 @@ class Sequences:
                     state = walk.now().with_slot(row, "[0]", walk.things.scalar(Plain.TEXT))
                     walk.state = state.with_slot(row, "[1]", value)
                 rows.append(frozenset((row,)) if detail == "items" else value)
-            return self.list_of(rows, node)
+            return self._values.displays.list_of(rows, node)
         element = self._values.element(frozenset((thing,)), node)
         known = any(slot[0] == "[" and slot != "[*]" for slot in walk.now().slots(thing))
         return self.listed(element, node, named=detail == "items", some=known)
-
-    def list_of(self, values: Sequence[Value], node: cst.CSTNode) -> Value:
-        """A list that holds these values, one slot each."""
-        walk = self._walk
-        made = walk.things.make(Container, (node, "exactly"), "", kind="list")
-        if walk.state is not None:
-            for number, value in enumerate(values):
-                walk.state = walk.now().with_slot(made, f"[{number}]", value)
-        return frozenset((made,))
 
     def listed(self, element: Value, node: cst.CSTNode, *, named: bool, some: bool = False) -> Value:
         """A list of one kind of element, with `some` not empty; with `named`, of pairs with a name."""

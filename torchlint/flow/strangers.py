@@ -60,7 +60,7 @@ class Strangers:
                 for thing in value:
                     if isinstance(thing, Module):
                         walk.set_mode(thing, Mode.UNKNOWN, None)
-        handed = [thing for value in arguments.all() for thing in self._places.within(value)]
+        handed = [thing for value in arguments.all() for thing in walk.tensors_within(value)]
         operands = [*handed, *tensors(receiver)]
         if "gradient" in words:
             walk.records.trains = True
@@ -69,7 +69,7 @@ class Strangers:
             leave(walk, operands, node, lent=True)
         carried: frozenset[Region] = frozenset()
         if "log" not in words:
-            carried = self._hand_over(name, receiver, arguments, node, discarded=discarded)
+            carried = self._hand_over(name, receiver, arguments, handed, node, discarded=discarded)
         if discarded and "run" in words and any(map(_is_module, receiver)):
             self._calls.running.besides(node)
         for thing in (*receiver, *(thing for value in arguments.all() for thing in value)):
@@ -89,13 +89,21 @@ class Strangers:
         return self._returned_by_stranger(name, operands, receiver, node, carried)
 
     def _hand_over(
-        self, name: str, receiver: Value, arguments: Arguments, node: cst.Call, *, discarded: bool
+        self,
+        name: str,
+        receiver: Value,
+        arguments: Arguments,
+        handed: list[Thing],
+        node: cst.Call,
+        *,
+        discarded: bool,
     ) -> frozenset[Region]:
-        """Tell what gets away with the arguments; gives the regions whose tensors the result is made of."""
+        """Tell what gets away with the arguments; gives the regions whose tensors the result is made of.
+
+        `handed` are the tensors in them.
+        """
         walk = self._walk
-        state = walk.now()
-        handed = [thing for value in arguments.all() for thing in self._places.within(value)]
-        outside = frozenset().union(*(state.tensor(thing).born for thing in handed)) - state.born
+        outside = walk.regions_of(handed) - walk.now().born
         if discarded:
             self._places.keep(NOTHING, NOTHING.union(*arguments.all()), node, anyway=True, lent=True)
         elif self._is_loss(name, receiver, handed):

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from torchlint.flow.tree import parents as _parents
-from torchlint.flow.tree import within as _within
+from torchlint.flow.tree import SCOPES, dotted, parents, spells, within
 from torchlint.units import Unit
 
-_SCOPES = (cst.FunctionDef, cst.Lambda, cst.ClassDef)
 _SWALLOWS = frozenset({"suppress", "raises", "assertRaises"})
 _LAZY = frozenset({"map", "filter", "zip", "enumerate", "iter"})
 
@@ -110,7 +108,7 @@ def ways_out(stretch: Stretch, place: str) -> Ways | None:
     leaving: list[cst.CSTNode] = []
     returns: list[cst.Return] = []
     for node in _leaving(stretch.statements):
-        line = _parents(unit.tree)[node]
+        line = parents(unit.tree)[node]
         alone = isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1
         if isinstance(node, cst.Return) and not _is_quiet(node.value, place):
             if node not in tail:
@@ -129,7 +127,7 @@ def ways_out(stretch: Stretch, place: str) -> Ways | None:
 def binds(stretch: Stretch, place: str) -> bool:
     """Whether a name or attribute that a place is made of may be bound anew within a stretch."""
     root = place.partition(".")[0]
-    for node in _within(*stretch.statements):
+    for node in within(*stretch.statements):
         if isinstance(node, cst.Param) and node.name.value == root:
             return True
         if isinstance(node, cst.Name | cst.Attribute) and stretch.unit.binds(node):
@@ -151,7 +149,7 @@ def surely_used(stretch: Stretch, place: str, nodes: Sequence[cst.CSTNode]) -> b
 
 def mentions(node: cst.CSTNode, place: str, attributes: frozenset[str]) -> bool:
     """Whether one of these attributes is read of a place, of what holds it or of a part of it."""
-    for one in _within(node):
+    for one in within(node):
         if isinstance(one, cst.Attribute) and one.attr.value in attributes:
             name = dotted(one.value)
             if name and (f"{name}.".startswith(f"{place}.") or f"{place}.".startswith(f"{name}.")):
@@ -161,24 +159,19 @@ def mentions(node: cst.CSTNode, place: str, attributes: frozenset[str]) -> bool:
 
 def switched(stretch: Stretch, method: str) -> set[str]:
     """The places of which a method is called within a stretch."""
-    names = [dotted(node.func) for node in _within(*stretch.statements) if isinstance(node, cst.Call)]
+    names = [dotted(node.func) for node in within(*stretch.statements) if isinstance(node, cst.Call)]
     return {name.removesuffix(f".{method}") for name in names if name.endswith(f".{method}")}
-
-
-def says(node: cst.CSTNode, names: frozenset[str]) -> bool:
-    """Whether a name or attribute is spelled like one of these."""
-    return any(isinstance(one, cst.Name) and one.value in names for one in _within(node))
 
 
 def holds(node: cst.CSTNode, nodes: Sequence[cst.CSTNode]) -> bool:
     """Whether one of these stands in a node."""
-    return any(one in nodes for one in _within(node))
+    return any(one in nodes for one in within(node))
 
 
 def runs(node: cst.CSTNode, place: str) -> bool:
     """Whether a place is called in a node, or handed to what is called; of `self` any method may do it."""
     root = place.partition(".")[0]
-    for one in _within(node):
+    for one in within(node):
         if isinstance(one, cst.Call):
             called = dotted(one.func)
             given = [dotted(argument.value) for argument in one.args]
@@ -191,9 +184,9 @@ def runs(node: cst.CSTNode, place: str) -> bool:
 
 def statement_of(unit: Unit, call: cst.CSTNode) -> cst.CSTNode | None:
     """The line on which a call is the only statement; None where it shares one or is part of something."""
-    parents = _parents(unit.tree)
-    statement = parents[call]
-    line = parents[statement]
+    above_of = parents(unit.tree)
+    statement = above_of[call]
+    line = above_of[statement]
     if isinstance(statement, cst.Expr) and isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1:
         return line
     return None
@@ -201,19 +194,11 @@ def statement_of(unit: Unit, call: cst.CSTNode) -> cst.CSTNode | None:
 
 def holder_of(unit: Unit, switch: cst.CSTNode) -> cst.CSTNode | None:
     """The with statement that has a switch among its items, or the function that it decorates."""
-    parents = _parents(unit.tree)
-    item = parents.get(switch)
+    above_of = parents(unit.tree)
+    item = above_of.get(switch)
     if not isinstance(item, cst.WithItem | cst.Decorator):
         return None
-    return parents[item]
-
-
-def dotted(node: cst.CSTNode) -> str:
-    """`a.b.c` for a chain of names, else nothing."""
-    if isinstance(node, cst.Attribute):
-        inner = dotted(node.value)
-        return f"{inner}.{node.attr.value}" if inner else ""
-    return node.value if isinstance(node, cst.Name) else ""
+    return above_of[item]
 
 
 def tails(node: cst.CSTNode) -> list[cst.Return]:
@@ -224,7 +209,7 @@ def tails(node: cst.CSTNode) -> list[cst.Return]:
             return [last] if isinstance(last, cst.Return) and last.value is not None else []
         case cst.IndentedBlock():
             return tails(node.body[-1])
-        case cst.With() if not says(node, _SWALLOWS):
+        case cst.With() if not spells(node, _SWALLOWS):
             return tails(node.body)
         case cst.Else():
             return tails(node.body)
@@ -268,15 +253,15 @@ def _is_quiet(value: cst.BaseExpression | None, place: str) -> bool:
     """Whether an expression surely runs nothing that a place holds: no call in it is given its first name."""
     root = place.partition(".")[0]
     return value is None or not any(
-        isinstance(one, cst.Call) and says(one, frozenset({root})) for one in _within(value)
+        isinstance(one, cst.Call) and spells(one, frozenset({root})) for one in within(value)
     )
 
 
 def _is_tried(unit: Unit, node: cst.CSTNode) -> bool:
     """Whether an exception of a block is caught in the same function."""
-    parents = _parents(unit.tree)
-    while node in parents and not isinstance(node, _SCOPES):
-        above = parents[node]
+    above_of = parents(unit.tree)
+    while node in above_of and not isinstance(node, SCOPES):
+        above = above_of[node]
         if isinstance(above, cst.Try | cst.TryStar) and node is above.body and above.handlers:
             return True
         node = above
@@ -317,27 +302,27 @@ def _blocks(
     unit: Unit, node: cst.CSTNode
 ) -> Iterator[tuple[cst.IndentedBlock | cst.Module, cst.BaseStatement]]:
     """The blocks around a node in its function, the innermost first, each with its statement around it."""
-    parents = _parents(unit.tree)
-    while node in parents:
-        above = parents[node]
+    above_of = parents(unit.tree)
+    while node in above_of:
+        above = above_of[node]
         if isinstance(above, cst.IndentedBlock | cst.Module):
             assert isinstance(node, cst.BaseStatement)
             yield above, node
         node = above
-        if isinstance(node, _SCOPES):
+        if isinstance(node, SCOPES):
             return
 
 
 def _scope(unit: Unit, node: cst.CSTNode) -> cst.CSTNode | None:
     """The function around a node; what a generator computes is computed whenever somebody asks for it."""
-    parents = _parents(unit.tree)
-    while node in parents:
-        node = parents[node]
+    above_of = parents(unit.tree)
+    while node in above_of:
+        node = above_of[node]
         if isinstance(node, cst.GeneratorExp):
-            argument = parents[node]
-            call = parents[argument]
-            if not isinstance(argument, cst.Arg) or not isinstance(call, cst.Call) or says(call.func, _LAZY):
+            call = above_of[above_of[node]]
+            is_argument = isinstance(above_of[node], cst.Arg)
+            if not is_argument or not isinstance(call, cst.Call) or spells(call.func, _LAZY):
                 return node
-        if isinstance(node, _SCOPES):
+        if isinstance(node, SCOPES):
             return node
     return None

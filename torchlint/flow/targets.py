@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.arguments import Arguments
-from torchlint.flow.conversions import Conversions
 from torchlint.flow.keeping import Target, adds, only
 from torchlint.flow.operators import augmented_operator
 from torchlint.flow.things import NOTHING, Container, Opaque, Plain, Scalar, Tensor, Thing, Value
+from torchlint.flow.tree import dotted
 from torchlint.flow.walk import reads_of, sorted_things, tensors
 from torchlint.tables import augmented, binary, op
 
@@ -29,7 +29,6 @@ class Targets:
         self._autograd = autograd
         self._places = places
         self._values = values
-        self._conversions = Conversions(walk, places)
 
     def assign(self, target: cst.BaseExpression, value: Value, source: cst.BaseExpression | None) -> None:
         """Bind a name, attribute, element, or each of several targets."""
@@ -38,9 +37,7 @@ class Targets:
             return
         match target:
             case cst.Name():
-                summed = (
-                    self._target(target, NOTHING) if source is not None and adds(target, source) else None
-                )
+                summed = self._sum(target, source)
                 self._places.bind(target.value, value, target)
                 if source is not None and _adds_to(target.value, source):
                     self._places.log(value, source)
@@ -48,9 +45,7 @@ class Targets:
                     self._added(summed, value, source, source, value)
             case cst.Attribute():
                 held = self._values.evaluate(target.value)
-                summed = (
-                    self._target(target, NOTHING) if source is not None and adds(target, source) else None
-                )
+                summed = self._sum(target, source)
                 self._places.store_attribute(held, target.attr.value, value, target)
                 self._places.log(value, target)
                 if summed is not None and source is not None:
@@ -145,14 +140,14 @@ class Targets:
         if isinstance(node, cst.ImportFrom):
             module = "." * len(node.relative)
             if node.module is not None:
-                module += _dotted(node.module) + "."
+                module += dotted(node.module) + "."
         for alias in node.names:
-            full = module + _dotted(alias.name)
+            full = module + dotted(alias.name)
             bound = alias.asname.name if alias.asname is not None else None
             if isinstance(bound, cst.Name):
                 self._places.bind_dotted(bound.value, full)
             elif isinstance(node, cst.ImportFrom):
-                self._places.bind_dotted(_dotted(alias.name), full)
+                self._places.bind_dotted(dotted(alias.name), full)
             else:
                 head = full.partition(".")[0]
                 self._places.bind_dotted(head, head)
@@ -186,7 +181,7 @@ class Targets:
             elif isinstance(thing, Tensor) and thing.several and len(target.slice) > 1:
                 # What a module gives may hold several tensors; `x[:, 0]` shows that it is one.
                 self._autograd.writing.leave(walk.now().tensor(thing), walk.site(target))
-        self._conversions.item(base, value, target, source)
+        self._values.conversions.item(base, value, target, source)
         self._autograd.writing.write_array(base, target, walk.text(target))
         if augmented_already:  # what was written is stored once more, through a view that is made anew
             self._autograd.writing.use(list(written), walk.site(target))
@@ -246,9 +241,3 @@ def _adds_to(name: str, source: cst.BaseExpression) -> bool:
             return True
         source = source.left
     return isinstance(source, cst.Name) and source.value == name
-
-
-def _dotted(node: cst.BaseExpression) -> str:
-    if isinstance(node, cst.Attribute):
-        return f"{_dotted(node.value)}.{node.attr.value}"
-    return node.value if isinstance(node, cst.Name) else ""

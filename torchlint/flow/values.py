@@ -55,7 +55,7 @@ class Values:
         self.targets = Targets(walk, autograd, places, self)
         self.subscripts = Subscripts(walk, autograd, places, self)
         self.displays = Displays(walk, self)
-        self._conversions = Conversions(walk, places)
+        self.conversions = Conversions(walk, places)
         self._conditions = Conditions(walk, places, self)
         self._rounds = Rounds(walk, places)
         self._last: tuple[cst.CSTNode, Value] | None = None  # what was evaluated last
@@ -244,7 +244,7 @@ class Values:
         left, right = self.evaluate(node.left), self.evaluate(node.right)
         operator = OPERATORS.get(type(node.operator), "+")
         if operator == "%" and self._walk.state is not None:
-            self._conversions.percent(left, right, node)
+            self.conversions.percent(left, right, node)
         return self._operate(operator, left, right, node)
 
     def _operate(self, operator: str, left: Value, right: Value, node: cst.CSTNode) -> Value:

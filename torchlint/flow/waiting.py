@@ -70,7 +70,7 @@ class Waiting:
         for thing in target:
             if isinstance(thing, Dotted) and _converts(f"{thing.name}.{name}" if name else thing.name):
                 for given in arguments.positional:
-                    self.read(self.devices.within(given), node, sure=True)
+                    self.read(self._walk.tensors_within(given), node, sure=True)
         self.devices.called(target, name, arguments, node, value)
 
     def read(self, value: Iterable[Thing], node: cst.CSTNode, *, sure: bool = False) -> None:

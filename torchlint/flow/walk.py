@@ -22,7 +22,19 @@ from torchlint.flow.events import (
 from torchlint.flow.records import Call, Evidence, Followed, Loop, Records
 from torchlint.flow.state import State, TensorFacts
 from torchlint.flow.summary import Path
-from torchlint.flow.things import NOTHING, WIDEST, Module, Opaque, Scalar, Tensor, Thing, Things, Value
+from torchlint.flow.things import (
+    NOTHING,
+    WIDEST,
+    Container,
+    Instance,
+    Module,
+    Opaque,
+    Scalar,
+    Tensor,
+    Thing,
+    Things,
+    Value,
+)
 from torchlint.flow.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -53,7 +65,6 @@ class Walk:
         self.state: State | None = State.empty(grad_mode)
         self.rehearsing = 0 if listener else 1
         self.joining = 0  # loops around that are walked with joined rounds
-        self.guessed: set[Site] = set()  # operations of which nobody knows whether they carry a graph
         self.questions: set[str] = set()  # conditions that have chosen the mode of a module
         self.loops: list[Loop] = []  # these loops, the innermost last
         self.round_depth = 0  # loops around that are played round by round
@@ -65,12 +76,14 @@ class Walk:
         self.made: dict[Thing, int] = {}  # the turn in which a tensor was made last
         self.known_regions: list[Region] = []
         self.bound: dict[cst.CSTNode, str] = {}  # the name that a value is bound to; "" for a statement alone
+        self.guessed: set[Site] = set()  # operations of which nobody knows whether they carry a graph
         self.refused: set[Site] = set()  # writes that torch refuses
-        self.begins_graded = False  # a module's forward or constructor: gradients are on somewhere
+        # A module's forward or constructor: its callers decide about gradients, and have them on somewhere.
+        self.begins_graded = False
         self._listener = listener
         self.probe: Callable[[cst.CSTNode], None] | None = None  # asked after each statement that is told
         self.calls: list[Call] = []  # functions of the source that are being played where they are called
-        self.label = ""
+        self.label = ""  # what messages say for the part of a module that is running
         self.waiting = Waiting(self)
         self.followed: Followed | None = None
         self._sites: dict[object, Site] = {}
@@ -214,8 +227,9 @@ class Walk:
             return f"{self.named(holder)}.{last.rpartition('.')[2]}"
         if thing.place:
             return thing.place
-        for name in sorted(self.called_names.get(thing, ())):
-            return name
+        names = self.called_names.get(thing)
+        if names:
+            return min(names)
         for holder, slot, value in self.now().stored():
             if thing in value and isinstance(holder, Module):
                 return f"{self.named(holder)}{slot}"
@@ -251,10 +265,17 @@ class Walk:
             return union
         thing = self.opaque((node, role))
         if self.state is not None and not isinstance(thing, Module):
-            facts = self.state.tensor(thing)
-            born = facts.born.union(*(self.state.tensor(one).born for one in tensors(union)))
-            self.state = self.state.with_tensor(thing, replace(facts, born=born))
+            self.mark_born(thing, self.regions_of(tensors(union)))
         return frozenset((thing,))
+
+    def regions_of(self, made: Iterable[Thing]) -> frozenset[Region]:
+        """The regions in which any of these was born."""
+        return frozenset().union(*(self.now().tensor(thing).born for thing in made))
+
+    def mark_born(self, thing: Thing, regions: frozenset[Region]) -> None:
+        """A tensor counts as born in these regions, too."""
+        facts = self.now().tensor(thing)
+        self.state = self.now().with_tensor(thing, replace(facts, born=facts.born | regions))
 
     def module(self, key: object, place: str, *, parent: Thing | None = None, owned: bool = False) -> Module:
         """A module of unknown class that nobody built here."""
@@ -299,6 +320,22 @@ class Walk:
     def holds(self, module: Module, other: Thing) -> bool:
         """Whether a module is another one, or holds it."""
         return other is module or _held_by(other, module) or other in self.parts(module)
+
+    def tensors_within(self, value: Value) -> list[Thing]:
+        """What is or may be a tensor of a value, and of the containers in it to any depth."""
+        found: list[Thing] = []
+        seen: set[Thing] = set()
+        stack = list(value)
+        while stack:
+            thing = stack.pop()
+            if thing in seen:
+                continue
+            seen.add(thing)
+            if isinstance(thing, Tensor | Opaque):
+                found.append(thing)
+            elif isinstance(thing, Container | Instance):
+                stack.extend(inner for held in self.now().slots(thing).values() for inner in held)
+        return found
 
     def parts(self, module: Module) -> list[Thing]:
         """A module and the modules in it: its attributes, and what was handed to its constructor."""
@@ -345,12 +382,10 @@ def reads_of(value: Value) -> frozenset[Site]:
 
 
 def sorted_things(value: Value) -> list[Thing]:
-    """A value's things in an order that does not depend on addresses."""
-    return (
-        list(value)
-        if len(value) < 2
-        else sorted(value, key=lambda thing: (type(thing).__name__, thing.place))
-    )
+    """A value's things in the order of their kinds and places."""
+    if len(value) < 2:
+        return list(value)
+    return sorted(value, key=lambda thing: (type(thing).__name__, thing.place))
 
 
 def _held_by(thing: Thing, holder: Module) -> bool:

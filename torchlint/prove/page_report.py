@@ -21,7 +21,7 @@ from torchlint.rulebook import Example, examples, page
 from torchlint.rules import RULES
 from torchlint.source import Source
 
-_LABEL, _COLUMN = 9, 52
+_LABEL, _COLUMN = 9, 52  # widths of the table: of what stands before each row, and of its left cell
 
 
 @dataclass(frozen=True, slots=True)

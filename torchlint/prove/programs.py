@@ -106,7 +106,7 @@ def _digest(value: object, depth: int) -> object:
             grad = value.grad if value.is_leaf and not value.is_inference() else None
         except RuntimeError:  # a view whose base was written: torch refuses to say
             grad = None
-        return [_bytes(value), None if grad is None else _bytes(grad)]
+        return [_contents(value), None if grad is None else _contents(grad)]
     if isinstance(value, nn.Module):
         return {
             key: _digest(part, depth) for key, part in [*value.named_parameters(), *value.named_buffers()]
@@ -120,5 +120,6 @@ def _digest(value: object, depth: int) -> object:
     return None
 
 
-def _bytes(tensor: torch.Tensor) -> object:
+def _contents(tensor: torch.Tensor) -> object:
+    """What tells a tensor from others: its type, its shape and its values."""
     return [str(tensor.dtype), list(tensor.shape), fingerprint(tensor)]

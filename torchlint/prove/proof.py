@@ -12,7 +12,6 @@ from torchlint.prove.records import Record
 _NO_HOOKS = "saved tensor hooks"
 """Part of what torch says where it allows no hooks for saved tensors (torch.func, some checkpoints)."""
 
-
 _SAME = "as inference_mode it prints, raises and leaves the same"
 _NO_ERROR = "as inference_mode it raises no error; the rest differs from run to run by itself"
 
@@ -79,6 +78,7 @@ def _without_harmless(record: Record, repaired: Record) -> Record:
 
 
 def _replays(record: Record, run: Callable[[Watch], Record], watch: Watch) -> list[Observation]:
+    """What running the no_grad regions that do inference as inference_mode shows of each."""
     candidates = record.candidates
     if not candidates:
         return []

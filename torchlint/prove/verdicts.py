@@ -72,7 +72,8 @@ def _verdict(
     claimed = here.get(CLAIMED[finding.code])
     if claimed is not None:
         return Verdict(finding, Answer.CONFIRMED, claimed.text, claimed)
-    against = here.get(_NEGATIONS.get(finding.code, CLAIMED[finding.code]))
+    negation = _NEGATIONS.get(finding.code)
+    against = here.get(negation) if negation is not None else None
     if against is not None:
         return Verdict(finding, Answer.REFUTED, against.text, against)
     unreached = here.get(Kind.UNREACHED_SAVE)

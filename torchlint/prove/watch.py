@@ -150,9 +150,9 @@ def _traced(
         nonlocal running
         if not program.owns(frame.f_code):
             return None
-        if event in ("line", "return") and running is not None:
-            ran(running)
         if event in ("line", "return"):
+            if running is not None:
+                ran(running)
             moved(frame, event)
         if event == "exception" and arg[2] is not None and arg[2].tb_next is None:  # raised in this frame
             raised(Site(frame.f_code.co_filename, frame.f_lineno, frame.f_lineno), arg[1])

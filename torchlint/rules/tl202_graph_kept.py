@@ -7,6 +7,7 @@ import re
 from torchlint.flow.domain import Grad
 from torchlint.flow.events import Backward, Freed, GraphLeft, Kept, LeaveUnit, Site
 from torchlint.rules.base import Change, Cure, Fixes, Group, Rule, RuleOption
+from torchlint.rules.detaching import came_from, detached
 
 
 class GraphKept(Rule):
@@ -73,15 +74,13 @@ class GraphKept(Rule):
         return bool(forwards) and not self._asks and not forwards & used
 
     def _report(self, kept: Kept, freed: Site | None) -> None:
-        notes = []
-        if kept.call is not None:
-            notes.append(("it comes with its graph from here", kept.call))
+        notes = came_from(kept.call)
         if freed is not None:
-            notes.append(("backward frees what it saved, not the nodes", freed))
+            notes += (("backward frees what it saved, not the nodes", freed),)
         self.report(
             kept.site,
-            notes=tuple(notes),
-            cure=Cure("detach it", (Change(*kept.cut),), safe=True) if kept.cut is not None else None,
+            notes=notes,
+            cure=detached(kept.cut),
             alternatives=self._number(kept),
             op=kept.tensor,
             place=kept.place,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from torchlint.flow.events import Converted
-from torchlint.rules.base import Change, Cure, Fixes, Group, Rule
+from torchlint.rules.base import Fixes, Group, Rule
+from torchlint.rules.detaching import came_from, detached
 
 
 class ScalarConversionOfGraph(Rule):
@@ -26,11 +27,10 @@ class ScalarConversionOfGraph(Rule):
 
     def visit_Converted(self, event: Converted) -> None:
         """Report it."""
-        notes = (("it comes with its graph from here", event.call),) if event.call is not None else ()
         self.report(
             event.site,
-            notes=notes,
-            cure=Cure("detach it", (Change(*event.cut),), safe=True) if event.cut is not None else None,
+            notes=came_from(event.call),
+            cure=detached(event.cut),
             place=event.place,
             verb="requires" if event.certain else "may require",
             what="refuses" if event.refused else "warns about",
