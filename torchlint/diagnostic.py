@@ -82,6 +82,6 @@ class Diagnostic:
         """The column it starts at, from 0, in code points."""
         return self.span.start_column
 
-    def sort_key(self) -> tuple[str, Span, str, str]:
-        """The order in which diagnostics are shown: file, place, code."""
-        return (self.filename, self.span, self.code, self.message)
+    def sort_key(self) -> tuple[str, int, Span, str, str]:
+        """The order in which diagnostics are shown: file, cell, place, code."""
+        return (self.filename, self.cell or 0, self.span, self.code, self.message)

@@ -38,7 +38,7 @@ EXCLUDED = (
 )
 """Folders that a walk leaves out unless told otherwise."""
 
-_SUFFIXES = (".py", ".pyi")
+_SUFFIXES = (".py", ".pyi", ".ipynb")
 
 
 def find_files(
@@ -50,8 +50,8 @@ def find_files(
 ) -> list[str]:
     """The files to check, sorted, each once, named from the working folder where they are under it.
 
-    Folders are walked for Python files. A path that was named itself is taken as it is, even where
-    it is missing, and even where it is excluded unless `force_exclude` is set.
+    Folders are walked for Python files and notebooks. A path that was named itself is taken as it is, even
+    where it is missing, and even where it is excluded unless `force_exclude` is set.
     """
     excludes = _matcher(excluded)
     files: set[str] = set()
@@ -61,8 +61,6 @@ def find_files(
             continue
         if os.path.isdir(path):
             files.update(_walk(name, excludes, warn))
-        elif name.endswith(".ipynb"):
-            warn(f"{name} is left out: notebooks are not read yet")
         else:
             files.add(name)
     return sorted(files)

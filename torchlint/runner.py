@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from torchlint.project import Project
 
 
+NOTEBOOK = ".ipynb"
+"""How the names of notebooks end."""
+
 _ENOUGH_FILES = 32
 _FILES_AT_ONCE = 4
 _MOST_PROCESSES = 61  # what Windows can wait for
@@ -35,7 +38,8 @@ class Checked:
     """What one file gave.
 
     `source` is the text that the diagnostics point into, `None` where there is none to show; `fixed` counts
-    the fixes made, `warning` says why some were not, and `suppressed` is what comments silence.
+    the fixes made, `warning` says why some were not, and `suppressed` is what comments silence. Of a notebook
+    `cells` has the text of each cell that a diagnostic may point into, by its number.
     """
 
     filename: str
@@ -44,6 +48,11 @@ class Checked:
     fixed: int = 0
     warning: str | None = None
     suppressed: tuple[Diagnostic, ...] = ()
+    cells: Mapping[int, Source] | None = None
+
+    def text_of(self, cell: int | None) -> Source | None:
+        """The text that positions in this cell point into; of no cell, the text of the file."""
+        return self.source if cell is None else (self.cells or {}).get(cell)
 
 
 def check_source(source: Source, config: Config, project: Project | None = None) -> list[Diagnostic]:
@@ -64,6 +73,11 @@ def shared_project() -> Project:
 
 def check_text(text: str | bytes, filename: str, config: Config) -> list[Diagnostic]:
     """The same for text or bytes as they come; what cannot be read gives TL001."""
+    if filename.endswith(NOTEBOOK):
+        data = text.encode(errors="surrogatepass") if isinstance(text, str) else text
+        if config.project:
+            shared_project.cache_clear()
+        return list(check_bytes(data, filename, config, fix=False)[0].diagnostics)
     try:
         if isinstance(text, bytes):
             source = Source.from_bytes(text, filename)
@@ -140,6 +154,11 @@ def check_files(
 
 
 def _check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tuple[Checked, bytes]:
+    if filename.endswith(NOTEBOOK):
+        from torchlint.by_cell import check_notebook
+
+        project = shared_project() if config.project else None
+        return check_notebook(data, filename, config, project, fix=fix)
     try:
         source = Source.from_bytes(data, filename)
     except UnreadableSource as error:

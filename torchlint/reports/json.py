@@ -20,7 +20,7 @@ def write(results: Sequence[Checked], *, palette: Palette, fixing: Fixing) -> It
 def _object(found: Diagnostic) -> dict[str, object]:
     about_file = found.code.startswith("TL0")
     return {
-        "cell": None,
+        "cell": found.cell,
         "code": found.code,
         "end_location": _location(found.span.end_line, found.span.end_column),
         "filename": "-" if found.filename == "-" else os.path.abspath(found.filename),
