@@ -211,13 +211,15 @@ class _Value:
         # Each string without its quotes, and what stands before it.
         self._strings: list[str] = []
         self._before: list[str] = []
-        at = end = 0
-        while (at := self._raw.find('"', end)) >= 0:
-            self._before.append(self._raw[end : at + 1])
+        closed = 0
+        at = self._raw.find('"')
+        while at >= 0:
+            self._before.append(self._raw[closed : at + 1])
             _, end = _DECODER.raw_decode(self._raw, at)
-            self._strings.append(self._raw[at + 1 : end - 1])
-            end -= 1
-        self._after = self._raw[end:]
+            closed = end - 1
+            self._strings.append(self._raw[at + 1 : closed])
+            at = self._raw.find('"', end)
+        self._after = self._raw[closed:]
         self._spelled = {
             _decoded(piece): piece for piece in _SPELLING.findall("".join(self._strings)) if piece[0] == "\\"
         }
