@@ -28,12 +28,37 @@ PACKAGE = REPOSITORY / "torchlint"
 FLOORS: dict[str, int] = {
     **dict.fromkeys(("source", "diagnostic", "errors"), 0),
     **dict.fromkeys(
-        ("skeleton", "definitions", "annotations", "constructs", "units", "names", "tables", "notebook"), 1
+        (
+            "skeleton",
+            "definitions",
+            "annotations",
+            "constructs",
+            "units",
+            "names",
+            "tables",
+            "notebook",
+            "ipynb",
+            "magics",
+        ),
+        1,
     ),
     "flow": 2,
     "rules": 3,
     **dict.fromkeys(
-        ("engine", "runner", "files", "cache", "project", "config", "noqa", "baseline", "fixes", "cures"), 4
+        (
+            "engine",
+            "runner",
+            "files",
+            "cache",
+            "project",
+            "config",
+            "noqa",
+            "baseline",
+            "fixes",
+            "cures",
+            "by_cell",
+        ),
+        4,
     ),
     "rulebook": 4,  # reads the pages for the command and for editors
     **dict.fromkeys(("cli", "commands", "flake8_plugin", "lsp", "pylsp_plugin", "reports"), 5),

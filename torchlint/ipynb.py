@@ -70,6 +70,8 @@ class Document:
         at = 0
         for number, text in sorted(texts.items()):
             cell = self.cells[number - 1]
+            if text == cell.text:
+                continue
             pieces += (self.text[at : cell.start], _Value(self.text, cell).with_text(text))
             at = cell.end
         pieces.append(self.text[at:])
@@ -219,7 +221,7 @@ class _Value:
             closed = end - 1
             self._strings.append(self._raw[at + 1 : closed])
             at = self._raw.find('"', end)
-        self._after = self._raw[closed:]
+        self._after = self._raw[closed:] if self._strings else '"]'
         self._spelled = {
             _decoded(piece): piece for piece in _SPELLING.findall("".join(self._strings)) if piece[0] == "\\"
         }

@@ -107,16 +107,16 @@ class Notebook:
 
     def placed(self, found: Diagnostic) -> Diagnostic:
         """A diagnostic of the source as one of its cell, the edits of its fix included."""
-        number, first = self._cell(found.span.start_line)
+        number, _ = self._cell(found.span.start_line)
         if not number:
             return found
         fix = found.fix if self._holds(found) else None
         if fix is not None:
             edits = tuple(self._edit(edit) for edit in fix.edits)
-            covers = fix.covers and self._span(fix.covers, first)
+            covers = fix.covers and self._span(fix.covers)
             fix = Fix(fix.title, edits, fix.safe, covers)
-        notes = tuple(self._note(note) for note in found.notes)
-        return replace(found, span=self._span(found.span, first), notes=notes, fix=fix, cell=number)
+        notes = tuple(note for one in found.notes if (note := self._note(one)) is not None)
+        return replace(found, span=self._span(found.span), notes=notes, fix=fix, cell=number)
 
     def with_source(self, source: Source) -> Notebook:
         """The same notebook after fixes of its source. Raises InternalError where they broke its marks."""
@@ -153,10 +153,11 @@ class Notebook:
 
     def _shows(self, span: Span) -> bool:
         number, _ = self._cell(span.start_line)
-        return number != 0 and number not in self.unreadable and not self._is_mark(span.start_line)
+        return number != 0 and not self._is_ours(span.start_line)
 
-    def _is_mark(self, line: int) -> bool:
-        return any(line == place for place, _ in self._places)
+    def _is_ours(self, line: int) -> bool:
+        """Whether a line of the source stands in no cell as it is there."""
+        return self._mark in self.source.line(line)
 
     def _holds(self, found: Diagnostic) -> bool:
         """Whether a fix stays in the cell of its diagnostic and off IPython's own lines."""
@@ -171,41 +172,42 @@ class Notebook:
         if span.end_line == end and edit.text and not edit.text.endswith("\n"):
             return False
         last = span.end_line if span.end_column else span.end_line - 1
-        return not any(self._mark in self.source.line(number) for number in range(span.start_line, last + 1))
+        return not any(self._is_ours(number) for number in range(span.start_line, last + 1))
 
     def _edit(self, edit: Edit) -> Edit:
         """An edit within its cell, whose last line has no end: what goes behind it begins with one."""
         span = edit.span
-        _, first = self._cell(span.start_line)
+        number, first = self._cell(span.start_line)
         end = self._end(first)
         if span.end_line < end:
-            return Edit(self._span(span, first), edit.text)
-        last = end - 1 - first
-        behind = (last, len(self.source.line(end - 1)))
-        if edit.text:
-            text = edit.text.removesuffix("\n")
-            if span.start_line == end:
-                return Edit(Span(*behind, *behind), f"\n{text}")
-            return Edit(Span(span.start_line - first, span.start_column, *behind), text)
-        line, column = span.start_line - first, span.start_column
-        if column == 0 and line > 1:
-            line, column = line - 1, len(self.source.line(span.start_line - 1))
-        return Edit(Span(line, column, *behind), "")
+            return Edit(self._span(span), edit.text)
+        own = self.cells[number]
+        start = (span.start_line - first, span.start_column)
+        stop = (own.line_count, len(own.line(own.line_count)))
+        text = edit.text.removesuffix("\n")
+        if span.start_line == end:
+            return Edit(Span(*stop, *stop), f"\n{text}")
+        if not edit.text and start[0] > 1 and start[1] == 0:
+            start = (start[0] - 1, len(own.line(start[0] - 1)))
+        return Edit(Span(*start, *stop), text)
 
-    def _span(self, span: Span, first: int) -> Span:
-        """A span that begins behind a mark, within the cell there; its end is kept in the cell."""
-        end = self._end(first)
-        if span.end_line < end:
-            stop = (span.end_line - first, span.end_column)
-        else:
-            stop = (end - 1 - first, len(self.source.line(end - 1)))
+    def _span(self, span: Span) -> Span:
+        """A span of the source within the cell that it begins in; it ends there too."""
+        number, first = self._cell(span.start_line)
+        own = self.cells[number]
+        stop = (span.end_line - first, span.end_column)
+        if span.end_line >= self._end(first):
+            stop = (own.line_count, len(own.line(own.line_count)))
         return Span(span.start_line - first, span.start_column, *stop)
 
-    def _note(self, note: Note) -> Note:
-        number, first = self._cell(note.span.start_line)
-        if note.filename is not None or not number or self._is_mark(note.span.start_line):
+    def _note(self, note: Note) -> Note | None:
+        """None for a note about a line that stands in no cell."""
+        if note.filename is not None:
             return note
-        return replace(note, span=self._span(note.span, first), cell=number)
+        number, _ = self._cell(note.span.start_line)
+        if not number or self._is_ours(note.span.start_line):
+            return None
+        return replace(note, span=self._span(note.span), cell=number)
 
     def _texts(self, source: Source) -> dict[int, str]:
         """The texts of the cells that a source holds, IPython's lines put back."""
