@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -58,7 +59,10 @@ def main() -> int:
         for path in notebooks(pin, options.root):
             examine(path, row, show=options.show)
         codes = " ".join(f"{code}:{count}" for code, count in sorted(row.codes.items()))
-        print("\t".join((pin, *(str(row.counts[head]) for head in heads), str(len(row.wrong)), codes)))
+        print(
+            "\t".join((pin, *(str(row.counts[head]) for head in heads), str(len(row.wrong)), codes)),
+            flush=True,
+        )
         for what in row.wrong:
             print(f"  {what}")
         wrong += len(row.wrong)
@@ -70,13 +74,13 @@ def notebooks(pin: str, root: Path) -> list[Path]:
     top = root / pin.replace("==", "-")
     if not top.exists():
         root.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(root)]
-        subprocess.run([*command, "--no-binary", pin.partition("==")[0], pin], check=True)
-        name = pin.replace("==", "-").replace("-", "_").rpartition("_")
-        (archive,) = (*root.glob(f"{name[0]}-{name[2]}.tar.gz"), *root.glob(f"{top.name}.tar.gz"))[:1]
-        with tarfile.open(archive) as packed:
-            members = [one for one in packed.getmembers() if one.isfile() and one.name.endswith(".ipynb")]
-            packed.extractall(top, members, filter="data")
+        with tempfile.TemporaryDirectory(dir=root) as beside:
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", beside]
+            subprocess.run([*command, "--no-binary", pin.partition("==")[0], pin], check=True)
+            (archive,) = Path(beside).iterdir()
+            with tarfile.open(archive) as packed:
+                members = [one for one in packed.getmembers() if one.isfile() and one.name.endswith(".ipynb")]
+                packed.extractall(top, members, filter="data")
     return sorted(top.rglob("*.ipynb"))
 
 
