@@ -28,7 +28,19 @@ PACKAGE = REPOSITORY / "torchlint"
 FLOORS: dict[str, int] = {
     **dict.fromkeys(("source", "diagnostic", "errors", "spelling"), 0),
     **dict.fromkeys(
-        ("skeleton", "definitions", "annotations", "constructs", "units", "names", "tables", "notebook"), 1
+        (
+            "skeleton",
+            "definitions",
+            "annotations",
+            "constructs",
+            "units",
+            "names",
+            "tables",
+            "notebook",
+            "ipynb",
+            "magics",
+        ),
+        1,
     ),
     "flow": 2,
     "rules": 3,
@@ -45,6 +57,7 @@ FLOORS: dict[str, int] = {
             "fixes",
             "cures",
             "fingerprints",
+            "by_cell",
         ),
         4,
     ),

@@ -35,7 +35,7 @@ class TestFinding:
         write(folder, b="", a__c="", a__b__d="")
         for name in ("e.pyi", "f.txt", "g.pyc", "h", "i.ipynb", ".j.py"):
             (folder / name).touch()
-        assert found(".") == [".j.py", "a/b/d.py", "a/c.py", "b.py", "e.pyi"]
+        assert found(".") == [".j.py", "a/b/d.py", "a/c.py", "b.py", "e.pyi", "i.ipynb"]
         assert found("a") == found("./a/") == found(str(folder / "a")) == ["a/b/d.py", "a/c.py"]
 
     def test_what_is_named_is_taken_as_it_is(self, folder: Path) -> None:
@@ -106,11 +106,9 @@ class TestFinding:
         (folder / "link.py").symlink_to(folder / "a" / "b.py")
         assert found(".") == ["a/b.py", "link.py"]
 
-    def test_notebooks_are_told(self, folder: Path) -> None:
+    def test_notebooks_are_found_and_taken_by_name(self, folder: Path) -> None:
         (folder / "a.ipynb").touch()
-        warned: list[str] = []
-        assert find_files(["a.ipynb"], sieve_of=settings_of, warn=warned.append) == []
-        assert warned == ["a.ipynb is left out: notebooks are not read yet"]
+        assert found(".") == found("a.ipynb") == ["a.ipynb"]
 
 
 class TestOptions:

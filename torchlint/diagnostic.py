@@ -89,6 +89,6 @@ class Diagnostic:
         """Whether it is about torchlint's reading of the file, TL001 or TL002, not about a place in it."""
         return self.code in ("TL001", "TL002")
 
-    def sort_key(self) -> tuple[str, Span, str, str]:
-        """The order in which diagnostics are shown: file, place, code."""
-        return (self.filename, self.span, self.code, self.message)
+    def sort_key(self) -> tuple[str, int, Span, str, str]:
+        """The order in which diagnostics are shown: file, cell, place, code."""
+        return (self.filename, self.cell or 0, self.span, self.code, self.message)

@@ -41,7 +41,7 @@ EXCLUDED = (
 )
 """Folders that a walk leaves out unless told otherwise."""
 
-INCLUDED = ("*.py", "*.pyi")
+INCLUDED = ("*.py", "*.pyi", "*.ipynb")
 """What a walk takes unless told otherwise."""
 
 
@@ -84,8 +84,6 @@ def find_files(
             if os.path.isdir(path):
                 git = ignored if respect_gitignore and not ignored.covers(os.path.abspath(path)) else None
                 files.update(_walk(name, sieve_of, git, warn))
-            elif name.endswith(".ipynb"):
-                warn(f"{name} is left out: notebooks are not read yet")
             else:
                 files.add(name)
     return sorted(files)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from torchlint.comments import Remark
     from torchlint.project import Project
 
+
+NOTEBOOK = ".ipynb"
+"""How the names of notebooks end."""
 
 _ENOUGH_FILES = 32
 _FILES_AT_ONCE = 4
@@ -106,6 +109,11 @@ def shared_project() -> Project:
 
 def check_text(text: str | bytes, filename: str, config: Config) -> list[Diagnostic]:
     """The same for text or bytes as they come; what cannot be read gives TL001."""
+    if filename.endswith(NOTEBOOK):
+        data = text.encode(errors="surrogatepass") if isinstance(text, str) else text
+        if config.project:
+            shared_project.cache_clear()
+        return list(check_bytes(data, filename, config, fix=False)[0].diagnostics)
     try:
         if isinstance(text, bytes):
             source = Source.from_bytes(text, filename)
@@ -206,6 +214,11 @@ def check_files(
 
 
 def _check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tuple[Checked, bytes]:
+    if filename.endswith(NOTEBOOK):
+        from torchlint.by_cell import check_notebook
+
+        project = shared_project() if config.project else None
+        return check_notebook(data, filename, config, project, fix=fix)
     try:
         source = Source.from_bytes(data, filename)
     except UnreadableSource as error:
@@ -215,7 +228,13 @@ def _check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tu
     ask = partial(judge, config=config, project=shared_project() if config.project else None)
     if not fix:
         return ask(source), data
-    from torchlint.fixes import fix as fixed
+    checked, after = with_fixes(source, ask, unsafe=config.unsafe_fixes)
+    return checked, after.to_bytes() if checked.fixed else data
+
+
+def with_fixes(source: Source, ask: Callable[[Source], Checked], *, unsafe: bool) -> tuple[Checked, Source]:
+    """Make the fixes of a source; gives what `ask` says of the text that comes of it, and that text."""
+    from torchlint.fixes import fix
 
     judged: dict[str, Checked] = {}
 
@@ -223,19 +242,17 @@ def _check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tu
         judged[text.text] = ask(text)
         return judged[text.text].diagnostics
 
-    result = fixed(source, check, unsafe=config.unsafe_fixes)
-    last = judged[result.source.text]
-    warning = "; ".join(f"{filename}: {said}" for said in result.failures) or None
+    result = fix(source, check, unsafe=unsafe)
     made = tuple((one.code, one.name) for one in result.made)
     checked = replace(
-        last,
+        judged[result.source.text],
         diagnostics=result.diagnostics,
         source=result.source,
         fixed=len(made),
-        warning=warning,
+        warning="; ".join(f"{source.filename}: {said}" for said in result.failures) or None,
         made=made,
     )
-    return checked, result.source.to_bytes() if made else data
+    return checked, result.source
 
 
 def _about_file(filename: str, code: str, name: str, message: str) -> Diagnostic:

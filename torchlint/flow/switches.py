@@ -40,6 +40,8 @@ class Switches:
     ) -> Value:
         """A switch is constructed; set_grad_enabled takes effect at once."""
         walk = self._walk
+        # Bound to `_` so that a cell of a notebook does not print it.
+        discarded = discarded or (detail == "flag" and walk.bound.get(node) == "_")
         flag = arguments.constant("mode", 0)
         given = bool(arguments.positional or arguments.keywords)
         mode = _mode(detail, flag, given=given)
