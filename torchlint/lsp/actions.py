@@ -60,8 +60,8 @@ def fix_all(
             edits.append(Edit(place[1], edit.text))
     if not edits:
         return None
-    edit = _edit(subject.parts[part], analysis, part, edits, abilities)
-    return types.CodeAction("Make all safe fixes of torchlint", FIX_ALL, edit=edit)
+    made = _edit(subject.parts[part], analysis, part, edits, abilities)
+    return types.CodeAction("Make all safe fixes of torchlint", FIX_ALL, edit=made)
 
 
 def changes(before: Source, after: Source) -> list[Edit]:

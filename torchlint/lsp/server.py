@@ -94,8 +94,8 @@ class Server(LanguageServer):
             asked += [types.ConfigurationItem(uri, SECTION) for uri in folders]
             try:
                 given = await self.workspace_configuration_async(types.ConfigurationParams(asked))
-            except Exception as error:  # a client that says it can and cannot keeps what it has set before
-                self.window_log_message(types.LogMessageParams(types.MessageType.Warning, str(error)))
+            except Exception as error:  # what was set before holds
+                self._note(error)
             else:
                 if given and section(given[0]):
                     self.settings = section(given[0])
@@ -131,7 +131,14 @@ class Server(LanguageServer):
             method = types.WORKSPACE_DID_CHANGE_CONFIGURATION
             registrations.append(types.Registration("torchlint-settings", method, options))
         if registrations:
-            await self.client_register_capability_async(types.RegistrationParams(registrations))
+            try:
+                await self.client_register_capability_async(types.RegistrationParams(registrations))
+            except Exception as error:  # files that change on the disk go unnoticed then
+                self._note(error)
+
+    def _note(self, error: Exception) -> None:
+        """Write down that a client could not do what it says it can."""
+        self.window_log_message(types.LogMessageParams(types.MessageType.Warning, str(error)))
 
 
 def make() -> Server:

@@ -112,7 +112,7 @@ def _notebooks(server: Server) -> None:
             server.clear(part.uri)
 
 
-def _documents_of(given: list[types.TextDocumentItem] | None) -> list[Document]:
+def _documents_of(given: Sequence[types.TextDocumentItem] | None) -> list[Document]:
     return [
         Document.opened(one.uri, one.language_id, one.version, one.text)
         for one in given or ()

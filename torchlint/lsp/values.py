@@ -118,7 +118,8 @@ def data_of(code: str, fix: Fix | None, line: Line, encoding: str) -> dict[str, 
 def page_uri(code: str) -> str | None:
     """Where the page of a rule lies; None where a code has none."""
     try:
-        return uris.from_fs_path(os.fspath(rulebook.path(code)))
+        uri: str | None = uris.from_fs_path(os.fspath(rulebook.path(code)))
+        return uri
     except ConfigError:
         return None
 
