@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from torchlint.definitions import Definition
+from torchlint.flow.audience import Deaf
 from torchlint.flow.autograd import Autograd
 from torchlint.flow.calls import Calls
 from torchlint.flow.classes import Classes
@@ -152,7 +153,7 @@ class FileFlow:
         """A caller hands a module to this function; where all hand over one class, its layers are known."""
         evidence, key = self._evidence[qualname], ("entry", path)
         evidence.modules.add(key)
-        cls = module.cls if self.classes.outline(module.cls) is not None else None
+        cls = module.cls if self.classes.is_in_sight(module.cls) else None
         evidence.classes[key] = cls if evidence.classes.get(key, cls) == cls else None
 
     def mentions(self, owner: str, word: str) -> bool:
@@ -214,9 +215,21 @@ class FileFlow:
             grad_mode = GradMode.ENABLED
         elif grad_mode.surely_off and (self.is_open(definition) or self.is_hook(definition)):
             grad_mode |= GradMode.CALLER
+        facts = at_entry(self, qualname, context)
+        self._play(qualname, grad_mode, facts, listener, probe, followed)
+
+    def _play(
+        self,
+        qualname: str,
+        grad_mode: GradMode,
+        facts: list[tuple[Path, ModuleFacts]],
+        listener: Listener,
+        probe: Probe | None,
+        followed: Followed | None,
+    ) -> None:
         walk = Walk(self, self.units.unit(qualname), self._evidence[qualname], grad_mode, listener)
         walk.followed = followed
-        self._walk(walk, definition, at_entry(self, qualname, context), probe)
+        self._walk(walk, self.skeleton.definitions.get(qualname), facts, probe)
         walk.waiting.tell()
         walk.tell(LeaveUnit())
 
@@ -234,7 +247,7 @@ class FileFlow:
         for caller in self._callers(qualname):
             self.visit(caller, depth + 1)
         self._hear_from_others(qualname, depth + 1)
-        self.play(qualname, lambda event: None)
+        self.play(qualname, Deaf())
 
     def _hear_from_others(self, qualname: str, depth: int = 0) -> None:
         """Let the callers in other files set up what they hand over, once."""

@@ -31,9 +31,7 @@ class Joined:
         above = self.starts[cell] - 1
         if self.cell(span.end_line) != cell:
             return None
-        return cell, replace(
-            span, start_line=span.start_line - above, end_line=span.end_line - above
-        )
+        return cell, replace(span, start_line=span.start_line - above, end_line=span.end_line - above)
 
 
 def joined(cells: Sequence[str], filename: str) -> Joined:

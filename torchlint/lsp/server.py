@@ -78,12 +78,16 @@ class Server(LanguageServer):
         folders = [uri for uri in self.settings_in if subject.uri.startswith(uri.rstrip("/") + "/")]
         if folders:
             settings.update(self.settings_in[max(folders, key=len)])
-        return config_for(settings, subject.filename if subject.is_file else None) if is_on(settings) else None
+        return (
+            config_for(settings, subject.filename if subject.is_file else None) if is_on(settings) else None
+        )
 
     def _complain(self, message: str) -> None:
         if message not in self._complaints:
             self._complaints.add(message)
-            self.window_show_message(types.ShowMessageParams(types.MessageType.Error, f"torchlint: {message}"))
+            self.window_show_message(
+                types.ShowMessageParams(types.MessageType.Error, f"torchlint: {message}")
+            )
 
     async def ask_for_settings(self) -> None:
         """Ask the client what is set for it all and for each folder; then everything is analysed anew."""
@@ -261,9 +265,7 @@ async def _current(server: Server, uri: str) -> tuple[Subject, Analysis, int] | 
     return (subject, analysis, part) if part is not None else None
 
 
-async def _fix_all(
-    server: Server, subject: Subject, analysis: Analysis, part: int
-) -> list[types.CodeAction]:
+async def _fix_all(server: Server, subject: Subject, analysis: Analysis, part: int) -> list[types.CodeAction]:
     if not any(one.fix is not None and one.fix.safe for one in analysis.found):
         return []
 

@@ -93,9 +93,7 @@ class Subject:
         text = analysis.text
         edits = self.edits(analysis, part, found)
         fix = replace(found.fix, edits=tuple(edits)) if found.fix is not None and edits else None
-        related = [
-            known for note in found.notes if (known := self._related(text, note, abilities, uri_of))
-        ]
+        related = [known for note in found.notes if (known := self._related(text, note, abilities, uri_of))]
         above = text.starts[part] - 1
         return diagnostic_of(
             replace(moved, fix=fix), lambda line: text.source.line(line + above), abilities, related
@@ -118,9 +116,7 @@ class Subject:
         part, span = place
         above = text.starts[part] - 1
         shown = range_of(span, lambda line: text.source.line(line + above), abilities.encoding)
-        return types.DiagnosticRelatedInformation(
-            types.Location(self.parts[part].uri, shown), note.message
-        )
+        return types.DiagnosticRelatedInformation(types.Location(self.parts[part].uri, shown), note.message)
 
 
 def _elsewhere(

@@ -45,7 +45,9 @@ def _documents(server: Server) -> None:
         subject = server.desk.subjects.get(params.text_document.uri)
         if subject is None:
             return
-        edit(subject.parts[0], params.text_document.version, params.content_changes, server.abilities.encoding)
+        edit(
+            subject.parts[0], params.text_document.version, params.content_changes, server.abilities.encoding
+        )
         server.desk.changed(subject)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)

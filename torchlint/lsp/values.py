@@ -65,9 +65,7 @@ def range_of(span: Span, line: Line, encoding: str) -> types.Range:
     """A span in the columns of a client."""
     start = units_of_column(line(span.start_line), span.start_column, encoding)
     end = units_of_column(line(span.end_line), span.end_column, encoding)
-    return types.Range(
-        types.Position(span.start_line - 1, start), types.Position(span.end_line - 1, end)
-    )
+    return types.Range(types.Position(span.start_line - 1, start), types.Position(span.end_line - 1, end))
 
 
 def text_edits(edits: Iterable[Edit], line: Line, encoding: str) -> list[types.TextEdit]:
