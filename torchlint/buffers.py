@@ -31,6 +31,7 @@ class Buffer:
     source: Source
     outlines: Outlines = field(default_factory=Outlines)
     outlined: Source | None = None
+    seen: Source | None = None  # of which the flow speaks
     skeleton: Skeleton | None = None
     data: bytes | None = None
 
@@ -86,9 +87,9 @@ class Buffers(Project):
         self.hold(source)
         buffer = self._buffers[self._path(source.filename)]
         skeleton = self._outline(buffer)
-        for path in list(self._buffers):
-            if path in self._traced and self._buffers[path] is not buffer:
-                self._bring_up_to_date(path)
+        for path, other in self._buffers.items():
+            if other is not buffer and path in self._flows and other.seen is not other.source:
+                self._bring_up_to_date(path, other)
         return skeleton
 
     def open(self, source: Source, skeleton: Skeleton) -> FileFlow:
@@ -104,6 +105,7 @@ class Buffers(Project):
         tracer.begin()
         flow = self._traced.get(path)
         if flow is None:
+            self._declared = False  # somebody may have asked for it when it could not be read
             flow = self._make(path, source, skeleton)
         elif flow.units.source is not source:
             flow.change(source, skeleton)
@@ -187,17 +189,19 @@ class Buffers(Project):
             buffer.skeleton, buffer.outlined = skeleton, buffer.source
         return buffer.skeleton
 
-    def _bring_up_to_date(self, path: str) -> None:
-        """Let a file that is open beside the one that is checked say what it says now, if that can be read."""
-        flow, buffer = self._traced[path], self._buffers[path]
-        if flow.units.source is not buffer.source:
-            try:
-                flow.change(buffer.source, self._outline(buffer))
-            except UnreadableSource:
-                # As where a file on the disk cannot be read: there is no such file.
-                del self._traced[path]
-                self._flows[path] = None
-                self._declared = False
+    def _bring_up_to_date(self, path: str, buffer: Buffer) -> None:
+        """Let a file that is open beside the one that is checked say what it says now, if it can be read."""
+        flow = self._traced.get(path)
+        buffer.seen = buffer.source
+        try:
+            if flow is None:
+                raise UnreadableSource("nothing is known of it")
+            flow.change(buffer.source, self._outline(buffer))
+        except UnreadableSource:
+            # Whoever asks for it reads it again, and finds no file where that fails.
+            self._traced.pop(path, None)
+            del self._flows[path]
+            self._declared = False
 
     def _read(self, path: str) -> FileFlow | None:
         buffer = self._buffers.get(path)

@@ -7,8 +7,8 @@ places that count from its own beginning, so that it stays true where something 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from torchlint.definitions import Above, ClassOutline, Definition
@@ -26,7 +26,7 @@ class Piece:
 
     @property
     def facts(self) -> tuple[object, ...]:
-        """What it binds and declares, to be compared: all that others can ask but the texts of definitions."""
+        """What it declares, to be compared: all that others can ask but the texts of definitions."""
         if self._facts is None:
             said = self.skeleton
             self._facts = (
@@ -50,7 +50,7 @@ class Outlines:
         self.changed = True  # whether the last text says anything new to others; see `Piece.facts`
 
     def outline(self, source: Source) -> Skeleton:
-        """The skeleton of a text. Raises UnreadableSource; what is known then is that of the last good text."""
+        """The skeleton of a text. Raises UnreadableSource, and goes on from the last good text then."""
         lines = source.text.split("\n")
         above, below = _same(self._lines, lines)
         first, kept_above = self._kept_above(above)
@@ -147,13 +147,14 @@ class _Sites(dict[str, list[str]]):
         self._users = users
 
     def __contains__(self, name: object) -> bool:
-        return bool(self._users.get(name))
+        return bool(self._users.get(str(name)))
 
-    def get(self, name: str, default: object = ()) -> list[str]:  # type: ignore[override]
-        known = super().get(name)
-        if known is None:
-            known = self[name] = self._merged(name)
-        return known or default  # type: ignore[return-value]
+    def __missing__(self, name: str) -> list[str]:
+        self[name] = found = self._merged(name)
+        return found
+
+    def get(self, name: str, default: Iterable[str] = ()) -> list[str]:  # type: ignore[override]
+        return self[name] if name in self else list(default)
 
     def _merged(self, name: str) -> list[str]:
         pieces = sorted(self._users.get(name, ()), key=lambda piece: piece.skeleton.above.lines)

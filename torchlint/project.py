@@ -55,7 +55,7 @@ class Project:
         return outline(source)
 
     def remember(self, key: Hashable, make: Callable[[], bool]) -> bool:
-        """Whether something is so, which depends on nothing but the key; kept where it will be asked again."""
+        """Whether something is so that depends on the key alone; kept where it will be asked again."""
         return make()
 
     def open(self, source: Source, skeleton: Skeleton) -> FileFlow:
@@ -157,7 +157,7 @@ class Project:
         return found
 
     def _data(self, path: str) -> bytes | None:
-        """The beginning of a file, which is all of it unless it is very long; None where it cannot be read."""
+        """The beginning of a file, all of it unless it is very long; None where it cannot be read."""
         try:
             with open(path, "rb") as file:
                 return file.read(_LARGEST)

@@ -21,8 +21,8 @@ class Interrupted(BaseException):
 class Session:
     """What is kept from check to check; the answers are those of a check without it.
 
-    Of a text that changed, the definitions are read that changed, and walked those that ask for something that is
-    answered in another way now. It is for one thread at a time.
+    Of a text that changed only the definitions are read that changed, and only those walked that ask for
+    something that is answered in another way now. It is for one thread at a time.
     """
 
     def __init__(self) -> None:
@@ -40,8 +40,9 @@ class Session:
             if stop():
                 raise Interrupted
 
-        if "torch" not in source.text:
+        if config.project:
             self.hold(source)
+        if "torch" not in source.text:
             return []
         project.tracer.stop = give_up
         return unsuppressed(source, check(source, config, project=project))

@@ -56,7 +56,7 @@ class Skeleton:
 
     @cached_property
     def bound(self) -> tuple[tuple[str, object], ...]:
-        """What module-level names are bound to, one by one; UNREADABLE where that is no literal and no call."""
+        """What module-level names are bound to; UNREADABLE where that is no literal and no call."""
         return tuple(
             (target.id, value if isinstance(value, str | int | float | Construct) else UNREADABLE)
             for node in self.tree.body
@@ -135,7 +135,7 @@ def parse(source: Source) -> ast.Module:
 
 
 def of_tree(tree: ast.Module, above: Above) -> Skeleton:
-    """The skeleton of a tree, or of that of some whole statements of a source, with what stands above them."""
+    """The skeleton of the tree of a source, or of some whole statements with what stands above them."""
     skeleton = Skeleton(tree, above=above)
     _collect(tree.body, skeleton)
     return skeleton

@@ -98,6 +98,9 @@ class FileFlow:
     @cached_property
     def inferring(self) -> frozenset[str]:
         """The functions that say inference_mode, and those that use one by its name."""
+        return self._infers()
+
+    def _infers(self) -> frozenset[str]:
         says = [one for name, one in self.skeleton.definitions.items() if _INFERENCE in self.units.text(name)]
         users = (user for one in says for user in self.skeleton.call_sites.get(one.name, ()))
         return frozenset(one.qualname for one in says).union(users)

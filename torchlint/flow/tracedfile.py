@@ -104,12 +104,12 @@ class TracedFlow(FileFlow):
         getattr(super(), kind)(*words)
 
     @property
-    def inferring(self) -> frozenset[str]:  # type: ignore[override]
+    def inferring(self) -> frozenset[str]:
         """As in any file."""
 
         def answer() -> frozenset[str]:
             if self._inferring is None:
-                self._inferring = FileFlow.inferring.func(self)
+                self._inferring = self._infers()
             return self._inferring
 
         found: frozenset[str] = self.tracer.asked(Question(self, "inferring", ()), answer)
@@ -141,7 +141,8 @@ class TracedFlow(FileFlow):
         def answer() -> tuple[bool, object]:
             return plain(qualname, listener, callee, region), listener.said()
 
-        question = Question(self, "follow", (qualname, callee, region, type(listener)))
+        words: tuple[Hashable, ...] = (qualname, callee, region, type(listener))
+        question = Question(self, "follow", words)
         return bool(self.tracer.asked(question, answer)[0])
 
     def called(self, qualname: str, context: Context) -> None:
@@ -264,7 +265,7 @@ def _inference(self: _Classes, key: str, attribute: str) -> Any:
     return self.home.tracer.asked(question, lambda: Classes.inference(self, key, attribute))
 
 
-_Classes.inference = _inference  # type: ignore[method-assign]
+setattr(_Classes, "inference", _inference)  # noqa: B010
 
 
 class _Neighbours:
@@ -324,8 +325,11 @@ class _Names(Mapping[str, Any]):
         tracer = flow.tracer
         self._ask = tracer.asked if kind == "call_sites" else tracer.declared
 
-    def get(self, name: str, default: Any = None) -> Any:  # type: ignore[override]
-        found = self._ask(Question(self._flow, self._kind, (name,)), lambda: self._plain.get(name, None))
+    def get(self, name: str, default: Any = None) -> Any:
+        found = self._ask(
+            Question(self._flow, self._kind, (name,)),
+            lambda: self._plain[name] if name in self._plain else None,
+        )
         return default if found is None else found
 
     def __getitem__(self, name: str) -> Any:

@@ -1,12 +1,13 @@
 """Walks that need not be walked again: what they asked for is asked again, and is answered as before.
 
-Each walk is a step. While it is walked, what it asks of anything outside of its own unit is written down with the
-answers, and so is what it tells others. When the same step comes up again, later, in a changed file, the
-questions are asked in the same order: where all answers are the same, so is what comes of it. As soon as one is
-another, the step is walked; what was asked until then is what the walk asks first. So the order in which
-summaries are made, which decides what those know that call each other, is always that of a run without memory.
+Each walk is a step. While it is walked, what it asks of anything outside of its own unit is written down with
+the answers, and so is what it tells others. When the same step comes up again, later, in a changed file, the
+questions are asked in the same order: where all answers are the same, so is what comes of it. As soon as one
+is another, the step is walked; what was asked until then is what the walk asks first. So the order in which
+summaries are made, which decides what those know that call each other, is that of a run without memory.
 
-`facts` counts the states of what files declare. Questions about that alone are asked again only when it changed.
+`facts` counts the states of what files declare. Questions about that alone are asked
+again only when it changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an editor offers at a diagnostic: its fix, a comment that silences it, its page; and all fixes at once."""
+"""What an editor offers: the fix of a diagnostic, a comment that silences it, its page; all fixes at once."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""What is open, what is known of it, and when it is analysed: the heart of the server, without the protocol."""
+"""What is open, what is known of it, and when it is analysed: the server without the protocol."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torchlint.config import Config
@@ -24,7 +25,7 @@ Settings = Callable[[Subject], Config | None]
 
 
 class Desk:
-    """All subjects, and the worker that analyses them. Everything but the worker's jobs runs in the loop.
+    """All subjects, and the worker that analyses them. All but the jobs of the worker runs in the loop.
 
     `publish` is told of each analysis of a subject that is pushed, `complain` of settings that cannot be used.
     """
@@ -46,7 +47,8 @@ class Desk:
         self._session = Session()
         self._numbers = itertools.count(1)
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._pending: dict[str, tuple[int, int, asyncio.Future[Analysis | None]]] = {}
+        self._changes = 0  # counts the states of all that is open, on which any answer may depend
+        self._pending: dict[str, tuple[tuple[int, int, int], asyncio.Future[Analysis | None]]] = {}
         self._held: dict[str, tuple[str, int]] = {}  # the revision that the session has of a subject
 
     def open(self, subject: Subject) -> None:
@@ -59,6 +61,7 @@ class Desk:
     def changed(self, subject: Subject, *, pause: float = _PAUSE) -> None:
         """The text of a subject is another now: what is found in the old one is of no use any more."""
         subject.revision += 1
+        self._changes += 1
         self.worker.give_up(subject.uri)
         self._later(subject, pause)
         for other in self.subjects.values():
@@ -71,6 +74,7 @@ class Desk:
         if subject is None:
             return None
         subject.revision += 1
+        self._changes += 1
         self._cancel_timer(uri)
         self.worker.give_up(uri)
         self._pending.pop(uri, None)
@@ -134,20 +138,18 @@ class Desk:
         """The analysis of the text as it is now, begun where it is not yet."""
         state = (subject.revision, self.generation)
         pending = self._pending.get(subject.uri)
-        if pending is not None and pending[:2] == state and not pending[2].cancelled():
-            return pending[2]
+        if pending is not None and pending[0] == (*state, self._changes) and not pending[1].cancelled():
+            return pending[1]
         answer = asyncio.get_running_loop().create_future()
-        self._pending[subject.uri] = (*state, answer)
+        self._pending[subject.uri] = ((*state, self._changes), answer)
         config = self._config(subject)
         text = subject.read()
         if config is None:
             self._answer(subject, state, answer, Analysis(next(self._numbers), *state, text, ()))
             return answer
-        held = self._to_hold(subject)
+        self._hold_others(subject)
 
         def work(stop: Stop) -> Analysis:
-            for source in held:
-                self._session.hold(source)
             found = self._session.check(text.source, config, stop=stop)
             return Analysis(next(self._numbers), *state, text, tuple(found))
 
@@ -174,7 +176,7 @@ class Desk:
         analysis: Analysis | None,
     ) -> None:
         is_open = self.subjects.get(subject.uri) is subject
-        if analysis is None and self._pending.get(subject.uri, (0, 0, None))[2] is answer:
+        if analysis is None and self._pending.get(subject.uri, (0, None))[1] is answer:
             del self._pending[subject.uri]  # given up; whoever wants it asks again
         if analysis is not None and is_open and state == (subject.revision, self.generation):
             subject.take(analysis)
@@ -183,15 +185,22 @@ class Desk:
         if not answer.done():
             answer.set_result(analysis)
 
-    def _to_hold(self, subject: Subject) -> list[Source]:
-        """The texts of the other open files that the session does not have yet."""
-        found = []
+    def _hold_others(self, subject: Subject) -> None:
+        """Let the session have the texts of the other open files that it does not have yet."""
         for one in self.subjects.values():
-            if one.is_file and not one.is_notebook:
-                if one is not subject and self._held.get(one.uri) != (one.filename, one.revision):
-                    found.append(one.read().source)
-                self._held[one.uri] = (one.filename, one.revision)
-        return found
+            known = (one.filename, one.revision)
+            if (
+                one.is_file
+                and not one.is_notebook
+                and one is not subject
+                and self._held.get(one.uri) != known
+            ):
+                self._held[one.uri] = known
+                hold = partial(self._hold, one.read().source)
+                self.worker.submit(("hold", one.uri), hold)
+
+    def _hold(self, source: Source, stop: Stop) -> None:
+        self._session.hold(source)
 
     def _config(self, subject: Subject) -> Config | None:
         try:

@@ -35,7 +35,7 @@ class Joined:
 
 
 def joined(cells: Sequence[str], filename: str) -> Joined:
-    """The source that some code cells are, one after the other; magics are blanked, lines keep their numbers."""
+    """The source that code cells are, one after the other; magics are blanked, lines keep their numbers."""
     starts: list[int] = []
     lines: list[str] = []
     for cell in cells:

@@ -1,4 +1,4 @@
-"""What is shown of a rule's page: all of it where the mouse rests, its first sentence where there is less room."""
+"""What is shown of a rule's page: all of it under the mouse, its first sentence where there is less room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The protocol without pygls's own store of texts: that one cuts lines where no editor does, and is not needed."""
+"""The protocol without pygls's own store of texts, which cuts lines where no editor does."""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import io
 import os
 import sys
 from typing import Any
@@ -272,13 +275,39 @@ async def _fix_all(server: Server, subject: Subject, analysis: Analysis, part: i
     def work(session: Session, config: Config, stop: Any) -> Any:
         from torchlint.fixes import fix
 
-        return fix(analysis.text.source, lambda source: session.check(source, config, stop=stop)).source
+        try:
+            return fix(analysis.text.source, lambda source: session.check(source, config, stop=stop)).source
+        finally:
+            # The fixed text is an offer; what is open is still the other one.
+            session.hold(analysis.text.source)
 
     after = await server.desk.do(subject, "fix", work)
     if after is None or analysis.revision != subject.revision:
         return []
     action = actions.fix_all(subject, analysis, part, after, server.abilities)
     return [action] if action is not None else []
+
+
+class _Pipe:
+    """The way to the client. Where nobody reads any more what is sent is lost.
+
+    pygls would answer such an error by sending it to the client, and so on; the end of its input ends it.
+    """
+
+    def __init__(self, stream: io.FileIO) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while data:
+                data = data[self._stream.write(data) :]
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.close()
 
 
 def serve() -> int:
@@ -288,10 +317,12 @@ def serve() -> int:
     """
     server = make()
     # The stream belongs to the protocol alone: what anybody prints goes elsewhere, and pygls closes it.
-    stream = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    gc.disable()  # the worker collects after each job, and not in the midst of one
+    stream = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    assert isinstance(stream, io.FileIO)
     sys.stdout = sys.stderr
     try:
-        server.start_io(stdout=stream)
+        server.start_io(stdout=_Pipe(stream))  # type: ignore[arg-type]
     finally:
         server.desk.end()
     return 0 if server.is_shut_down else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
@@ -83,7 +84,8 @@ class Worker:
                 key = next(iter(self._jobs))
                 job = self._jobs.pop(key)
                 self._running = (key, job)
-            result, error = None, None
+            result: Any = None
+            error: Exception | None = None
             try:
                 result = job.work(job.is_stopped)
             except Interrupted:
@@ -92,6 +94,8 @@ class Worker:
                 error = raised
             with self._changed:
                 self._running = None
+            # What a walk leaves behind is young; the trees that are kept need no looking through each time.
+            gc.collect(1)
             if error is not None:
                 job.done.set_exception(error)
             else:
