@@ -28,13 +28,15 @@ PACKAGE = REPOSITORY / "torchlint"
 FLOORS: dict[str, int] = {
     **dict.fromkeys(("source", "diagnostic", "errors"), 0),
     **dict.fromkeys(
-        ("skeleton", "definitions", "annotations", "constructs", "units", "names", "tables", "notebook"), 1
+        ("skeleton", "outlines", "definitions", "annotations", "constructs", "units", "names", "tables"), 1
     ),
     "flow": 2,
     "rules": 3,
     **dict.fromkeys(
         ("engine", "runner", "files", "cache", "project", "config", "noqa", "baseline", "fixes", "cures"), 4
     ),
+    "notebook": 1,
+    **dict.fromkeys(("buffers", "session"), 4),
     "rulebook": 4,  # reads the pages for the command and for editors
     **dict.fromkeys(("cli", "commands", "flake8_plugin", "lsp", "pylsp_plugin", "reports"), 5),
     **dict.fromkeys(("__init__", "__main__"), 5),
@@ -63,6 +65,7 @@ HOMES: dict[str, dict[str, str]] = {
         "definitions": "the functions and classes of the skeleton",
         "annotations": "the annotations of the skeleton",
         "constructs": "the expressions of the skeleton",
+        "outlines": "the skeleton of a text that changes",
         "tables": "reads literals in cells",
         "flake8_plugin": "the type of the tree that flake8 hands over",
         "engine": "the type of that tree on its way to the skeleton",

@@ -7,9 +7,10 @@ places that count from its own beginning, so that it stays true where something 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from torchlint.definitions import Above, ClassOutline, Definition
 from torchlint.skeleton import Skeleton, bound_once, of_tree, parse
@@ -153,8 +154,8 @@ class _Sites(dict[str, list[str]]):
         self[name] = found = self._merged(name)
         return found
 
-    def get(self, name: str, default: Iterable[str] = ()) -> list[str]:  # type: ignore[override]
-        return self[name] if name in self else list(default)
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self else default  # noqa: SIM401
 
     def _merged(self, name: str) -> list[str]:
         pieces = sorted(self._users.get(name, ()), key=lambda piece: piece.skeleton.above.lines)

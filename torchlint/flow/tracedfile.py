@@ -141,7 +141,7 @@ class TracedFlow(FileFlow):
         def answer() -> tuple[bool, object]:
             return plain(qualname, listener, callee, region), listener.said()
 
-        words: tuple[Hashable, ...] = (qualname, callee, region, type(listener))
+        words: Any = (qualname, callee, region, type(listener))
         question = Question(self, "follow", words)
         return bool(self.tracer.asked(question, answer)[0])
 
@@ -326,10 +326,7 @@ class _Names(Mapping[str, Any]):
         self._ask = tracer.asked if kind == "call_sites" else tracer.declared
 
     def get(self, name: str, default: Any = None) -> Any:
-        found = self._ask(
-            Question(self._flow, self._kind, (name,)),
-            lambda: self._plain[name] if name in self._plain else None,
-        )
+        found = self._ask(Question(self._flow, self._kind, (name,)), lambda: self._plain.get(name, None))
         return default if found is None else found
 
     def __getitem__(self, name: str) -> Any:

@@ -27,7 +27,7 @@ Settings = Callable[[Subject], Config | None]
 class Desk:
     """All subjects, and the worker that analyses them. All but the jobs of the worker runs in the loop.
 
-    `publish` is told of each analysis of a subject that is pushed, `complain` of settings that cannot be used.
+    `publish` is told of each analysis of a subject that is pushed, `complain` of settings of no use.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ _IGNORE = re.compile(r"#\s*torchlint:\s*ignore\[(?P<codes>[^\]]*)\]", re.IGNOREC
 
 
 def ignoring(source: Source, line: int, code: str) -> Edit:
-    """The edit that silences a code on a line: a comment at its end, or one more code in one that is there."""
+    """The edit that silences a code on a line: a comment at its end, or one more code in such a one."""
     last = _end(source, line)
     text = source.line(last)
     known = _IGNORE.search(text)
