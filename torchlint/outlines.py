@@ -193,12 +193,18 @@ def mark(definition: Definition) -> tuple[object, ...]:
 def _declared(one: ClassOutline) -> tuple[object, ...]:
     """What a class shows to others, to be compared."""
     storing = [(name, [method.name for method in methods]) for name, methods in one.storing.items()]
+    # Of calls others ask which build modules: none on self, and none but those of classes by its arguments.
+    built = [
+        call if call.callee.rpartition(".")[2][:1].isupper() else call.callee
+        for call in one.calls
+        if not call.callee.startswith(("self.", "super."))
+    ]
     stores = [method.stores_on_self() for method in one.methods.values()]
     return (
         one.bases,
         tuple(one.methods),
         one.fields,
-        repr((one.attributes, one.calls, storing, stores)),
+        repr((one.attributes, built, storing, stores)),
         {name: frozenset(uses) for name, uses in one.attribute_uses.items()},
         one.buffers,
         one.snapshots,
