@@ -11,6 +11,7 @@ from typing import Any
 from torchlint.session import Interrupted
 
 Stop = Callable[[], bool]
+_MANY = 100  # jobs after which all that is kept is looked through for what is not needed
 
 
 class Job:
@@ -76,6 +77,7 @@ class Worker:
             self._running[1].stop()
 
     def _run(self) -> None:
+        jobs = 0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._jobs or self._ended)
@@ -95,7 +97,8 @@ class Worker:
             with self._changed:
                 self._running = None
             # What a walk leaves behind is young; the trees that are kept need no looking through each time.
-            gc.collect(1)
+            jobs += 1
+            gc.collect(1 if jobs % _MANY else 2)
             if error is not None:
                 job.done.set_exception(error)
             else:
