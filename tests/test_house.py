@@ -30,6 +30,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(
         (
             "skeleton",
+            "outlines",
             "definitions",
             "annotations",
             "constructs",
@@ -65,6 +66,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(("gitignored", "tomlfile"), 4),
     # Of fixes.
     **dict.fromkeys(("leftovers", "diffs", "saving"), 4),
+    **dict.fromkeys(("buffers", "session"), 4),
     "rulebook": 4,  # reads the pages for the command and for editors
     **dict.fromkeys(("cli", "commands", "flake8_plugin", "lsp", "pylsp_plugin", "reports"), 5),
     **dict.fromkeys(("options", "values", "settings", "schema"), 5),  # name the formats of reports
@@ -95,6 +97,7 @@ HOMES: dict[str, dict[str, str]] = {
         "definitions": "the functions and classes of the skeleton",
         "annotations": "the annotations of the skeleton",
         "constructs": "the expressions of the skeleton",
+        "outlines": "the skeleton of a text that changes",
         "tables": "reads literals in cells",
         "flake8_plugin": "the type of the tree that flake8 hands over",
         "engine": "the type of that tree on its way to the skeleton",

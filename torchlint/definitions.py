@@ -11,16 +11,37 @@ from torchlint.annotations import is_plain, named
 from torchlint.constructs import Construct, Named, construct, dotted, self_attribute
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
+class Above:
+    """How many lines stand above a piece of a source; they change where what stands above is edited."""
+
+    lines: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Definition:
-    """A function or method: its name, the whole lines it owns, its parameters."""
+    """A function or method: its name, the whole lines it owns, its parameters.
+
+    `first` and `last` count, as all places in `node` do, from what stands `above`.
+    """
 
     qualname: str
     owner: str | None
-    first_line: int
-    last_line: int
+    first: int
+    last: int
     indent: int
     node: ast.FunctionDef | ast.AsyncFunctionDef
+    above: Above
+
+    @property
+    def first_line(self) -> int:
+        """The line of the source that it begins at, decorators included."""
+        return self.first + self.above.lines
+
+    @property
+    def last_line(self) -> int:
+        """The line of the source that it ends at."""
+        return self.last + self.above.lines
 
     @property
     def name(self) -> str:
@@ -133,6 +154,7 @@ class ClassOutline:
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
         )
 
+    @cached_property
     def attributes(self) -> dict[str, list[object]]:
         """For each `self.x = …` in any method, the constructs and literals assigned."""
         found: dict[str, list[object]] = {}
@@ -140,6 +162,7 @@ class ClassOutline:
             found.setdefault(target, []).append(construct(value))
         return found
 
+    @cached_property
     def attribute_uses(self) -> dict[str, set[str]]:
         """For each `self.x`, the methods called on it; `()` where it is called itself."""
         found: dict[str, set[str]] = {}
@@ -159,7 +182,7 @@ class ClassOutline:
         """The names that its methods register as buffers."""
         return frozenset(
             str(name)
-            for made in self.calls()
+            for made in self.calls
             if made.callee == "self.register_buffer"
             for name in (*made.arguments[:1], *(value for key, value in made.keywords if key == "name"))
         )
@@ -206,14 +229,13 @@ class ClassOutline:
                 found.setdefault(name, []).append(method)
         return found
 
-    def calls(self) -> Iterator[Construct]:
+    @cached_property
+    def calls(self) -> tuple[Construct, ...]:
         """Every call in the class body."""
-        for node in self.nodes:
-            if isinstance(node, ast.Call):
-                made = construct(node)
-                if isinstance(made, Construct):
-                    yield made
+        found = (construct(node) for node in self.nodes if isinstance(node, ast.Call))
+        return tuple(made for made in found if isinstance(made, Construct))
 
+    @cached_property
     def mentions_training(self) -> bool:
         """Whether a method reads `self.training`."""
         return any(self_attribute(node) == "training" for node in self.nodes)

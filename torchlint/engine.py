@@ -12,6 +12,7 @@ from torchlint.config import Config
 from torchlint.cures import fix_of
 from torchlint.diagnostic import Diagnostic, Note, Span
 from torchlint.errors import UnreadableSource
+from torchlint.flow.audience import Audience
 from torchlint.source import Source
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from torchlint.rules.base import Finding, Rule
     from torchlint.skeleton import Skeleton
     from torchlint.units import Units
+
+    _Remember = Callable[[object, Callable[[], bool]], bool]
 
 _RELEVANT = re.compile(r"\btorch\b")
 
@@ -127,7 +130,7 @@ def _check(
 ) -> list[Diagnostic]:
     from torchlint.skeleton import outline
 
-    skeleton = outline(source, tree)
+    skeleton = project.outline(source) if project and tree is None else outline(source, tree)
     rules = [rule for rule in rules if rule.required.search(source.text)]
     abroad = _abroad(source, rules, skeleton, project) if project else {}
     if not abroad and not any(rule.pattern.search(source.text) for rule in rules):
@@ -139,24 +142,24 @@ def _check(
     flow = project.open(source, skeleton) if project else FileFlow(skeleton, Units(source, skeleton))
     units = flow.units
     aliases = _aliases(rules, skeleton)
+    remember = project.remember if project else _once
     callers: set[str] = set()
     for armed in rules if skeleton.definitions else ():
         if armed.rule.triggers_callers and armed.pattern.search(source.text):
-            callers |= _callers(armed.pattern, flow, skeleton.call_sites)
+            callers |= _callers(armed.pattern, flow, skeleton.call_sites, remember)
     for path, said in abroad.items():
         home = flow.neighbours.at(path)
-        callers |= _callers(said, home, skeleton.call_sites) if home is not None else set()
+        callers |= _callers(said, home, skeleton.call_sites, remember) if home is not None else set()
     wanted = [
         name
         for name in unit_names(skeleton)
-        if name in callers or _is_wanted(name, rules, aliases, units, skeleton)
+        if name in callers or _is_wanted(_asked_text(name, units, skeleton), rules, aliases, remember)
     ]
     findings: list[Finding] = []
     for name in flow.order(wanted):
-        heard = [armed.listen() for armed in rules]
-        flow.play(name, _listener(rules, heard))
-        for rule in heard:
-            findings.extend(rule.findings)
+        judges = _Judges(rules)
+        flow.play(name, judges)
+        findings.extend(judges.said())
     return [_diagnostic(source, flow, finding) for finding in _unique(findings)]
 
 
@@ -182,13 +185,24 @@ def _abroad(
     }
 
 
-def _callers(said: re.Pattern[str], home: FileFlow, users: dict[str, list[str]]) -> set[str]:
+def _once(key: object, make: Callable[[], bool]) -> bool:
+    return make()
+
+
+def _callers(
+    said: re.Pattern[str], home: FileFlow, users: dict[str, list[str]], remember: _Remember
+) -> set[str]:
     """The users of what a file defines under a name, where its text triggers a rule about what it makes.
 
     A function may return that, or a method keep it in an attribute.
     """
     skeleton = home.skeleton
-    triggered = [one for name, one in skeleton.definitions.items() if said.search(home.units.text(name))]
+
+    def says(name: str) -> bool:
+        text = home.units.text(name)
+        return remember((said, text), lambda: said.search(text) is not None)
+
+    triggered = [one for name, one in skeleton.definitions.items() if says(name)]
     keeping = {one.qualname for one in triggered}.union(
         *(skeleton.call_sites.get(one.name, ()) for one in triggered)
     )
@@ -201,30 +215,45 @@ def _callers(said: re.Pattern[str], home: FileFlow, users: dict[str, list[str]])
     return {user for name in names for user in users.get(name, ())}
 
 
-def _is_wanted(
-    name: str, rules: list[_Armed], aliases: re.Pattern[str] | None, units: Units, skeleton: Skeleton
-) -> bool:
-    """Whether a unit holds a trigger; a forward runs the layers that its constructor declares."""
+def _asked_text(name: str, units: Units, skeleton: Skeleton) -> str:
+    """The text of a unit; a forward runs the layers that its constructor declares."""
     text = units.text(name)
     owner, _, method = name.rpartition(".")
     if method == "forward" and f"{owner}.__init__" in skeleton.definitions:
         text += units.text(f"{owner}.__init__")
-    return any(armed.pattern.search(text) for armed in rules) or (
-        aliases is not None and bool(aliases.search(text))
-    )
+    return text
 
 
-def _listener(rules: list[_Armed], instances: list[Rule]) -> Callable[[Event], None]:
-    table: dict[str, list[Callable[[Event], None]]] = {}
-    for armed, instance in zip(rules, instances, strict=True):
-        for event, method in armed.methods:
-            table.setdefault(event, []).append(getattr(instance, method))
+def _is_wanted(text: str, rules: list[_Armed], aliases: re.Pattern[str] | None, remember: _Remember) -> bool:
+    """Whether the text of a unit holds a trigger."""
+    patterns = (*(armed.pattern for armed in rules), *((aliases,) if aliases is not None else ()))
+    return remember((patterns, text), lambda: any(pattern.search(text) for pattern in patterns))
 
-    def hear(event: Event) -> None:
-        for method in table.get(type(event).__name__, ()):
+
+class _Judges(Audience):
+    """The rules, while they hear of one unit; what they make of it are findings."""
+
+    def __init__(self, rules: list[_Armed]) -> None:
+        self.kind = tuple((armed.rule.code, tuple(armed.told.items())) for armed in rules)
+        self._findings: tuple[Finding, ...] | None = None
+        self._rules = [armed.listen() for armed in rules]
+        self._table: dict[str, list[Callable[[Event], None]]] = {}
+        for armed, instance in zip(rules, self._rules, strict=True):
+            for event, method in armed.methods:
+                self._table.setdefault(event, []).append(getattr(instance, method))
+
+    def __call__(self, event: Event) -> None:
+        for method in self._table.get(type(event).__name__, ()):
             method(event)
 
-    return hear
+    def said(self) -> tuple[Finding, ...]:
+        if self._findings is not None:
+            return self._findings
+        return tuple(finding for rule in self._rules for finding in rule.findings)
+
+    def recall(self, said: object) -> None:
+        assert isinstance(said, tuple)
+        self._findings = said
 
 
 def _unique(findings: list[Finding]) -> list[Finding]:

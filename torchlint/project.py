@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ _LEFT_OUT = frozenset(("build", "dist", "node_modules", "site-packages", "venv",
 _HIGHEST = 12  # folders above a file in which its project is looked for
 _MOST_FILES = 6_000  # of one project, when it is asked who says a name
 _MOST_OPEN = 400  # files that are kept as they were read
-_MOST_USERS = 24  # files that say a name; what more say is nobody's in particular
+MOST_USERS = 24  # files that say a name; what more say is nobody's in particular
 _LARGEST = 1_000_000  # bytes of a file that is read for its neighbours' sake
 _MOST_STARS = 16  # star imports of one file that are followed
 _UNSAID = 3  # folders without an `__init__.py` in a package
@@ -54,6 +54,14 @@ class Project:
         self._said: dict[tuple[str, str, str], list[str]] = {}
         self._saying: dict[tuple[str, str], bool] = {}
         self.reading: list[str] = []
+
+    def outline(self, source: Source) -> Skeleton:
+        """The skeleton of a source that is checked. Raises UnreadableSource."""
+        return outline(source)
+
+    def remember(self, key: Hashable, make: Callable[[], bool]) -> bool:
+        """Whether something is so that depends on the key alone; kept where it will be asked again."""
+        return make()
 
     def open(self, source: Source, skeleton: Skeleton) -> FileFlow:
         """The flow of a source that is checked, in the place of what the disk holds under its name."""
@@ -148,28 +156,29 @@ class Project:
     def _says(self, path: str, said: re.Pattern[str]) -> bool:
         key = (path, said.pattern)
         if key not in self._saying:
-            try:
-                with open(path, encoding="utf-8", errors="replace") as file:
-                    self._saying[key] = said.search(file.read(_LARGEST)) is not None
-            except OSError:
-                self._saying[key] = False
+            data = self._data(path)
+            text = data.decode("utf-8", "replace") if data is not None else ""
+            self._saying[key] = said.search(text) is not None
         return self._saying[key]
 
     def _search(self, root: str, name: str, beside: str) -> list[str]:
-        words = [word.encode() for word in (name, beside)]
-        pattern = re.compile(rb"\b%s\b" % re.escape(words[0]))
+        said = Words.of(name, beside)
         found: list[str] = []
         for path in self._files(root):
-            try:
-                with open(path, "rb") as file:
-                    data = file.read(_LARGEST)
-            except OSError:
-                continue
-            if all(word in data for word in words) and pattern.search(data):
+            data = self._data(path)
+            if data is not None and said.stand_in(data):
                 found.append(path)
-                if len(found) > _MOST_USERS:
+                if len(found) > MOST_USERS:
                     return []
         return found
+
+    def _data(self, path: str) -> bytes | None:
+        """The beginning of a file, all of it unless it is very long; None where it cannot be read."""
+        try:
+            with open(path, "rb") as file:
+                return file.read(_LARGEST)
+        except OSError:
+            return None
 
     def _files(self, root: str) -> list[str]:
         """The sources under a folder; none where they are too many."""
@@ -205,6 +214,24 @@ class Project:
         return FileFlow(
             skeleton, Units(source, skeleton), path=path, package=around.layout.package, neighbours=around
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Two words, of which the first is to stand by itself, as they are looked for in files."""
+
+    words: tuple[bytes, ...]
+    pattern: re.Pattern[bytes]
+
+    @classmethod
+    def of(cls, name: str, beside: str) -> Words:
+        """A name, and what is to stand in the same file."""
+        words = (name.encode(), beside.encode())
+        return cls(words, re.compile(rb"\b%s\b" % re.escape(words[0])))
+
+    def stand_in(self, data: bytes) -> bool:
+        """Whether a file says both."""
+        return all(word in data for word in self.words) and self.pattern.search(data) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,15 @@ _FOLDERS = (_HERE / "rulebook", _HERE.parent / "rules")
 
 def page(code: str) -> str:
     """The Markdown page of the rule with this code. Raises ConfigError where there is none."""
+    return path(code).read_text(encoding="utf-8")
+
+
+def path(code: str) -> Path:
+    """The file of that page. Raises ConfigError where there is none."""
     for folder in _FOLDERS:
-        path = folder / f"{code}.md"
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
+        found = folder / f"{code}.md"
+        if found.is_file():
+            return found
     raise ConfigError(f"there is no page for {code!r}")
 
 

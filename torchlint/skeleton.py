@@ -6,12 +6,12 @@ It knows imports, classes with their layers, definitions with their lines, and w
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from torchlint.constructs import UNREADABLE, Construct, construct, dotted
-from torchlint.definitions import ClassOutline, Definition
+from torchlint.definitions import Above, ClassOutline, Definition
 from torchlint.errors import UnreadableSource
 from torchlint.source import Source
 
@@ -27,69 +27,116 @@ class Skeleton:
     classes: dict[str, ClassOutline] = field(default_factory=dict)
     blanked: list[tuple[int, int, int]] = field(default_factory=list)
     itself: set[str] = field(default_factory=set)  # names of the module level for this very module
+    above: Above = field(default_factory=Above)  # what stands above the first line of the tree
 
     @cached_property
     def call_sites(self) -> dict[str, list[str]]:
         """For each called or passed name (last part), the definitions that use it; "" is the module level."""
-        sites: dict[str, list[str]] = {}
-        spans = sorted((d.first_line, d.last_line, d.qualname) for d in self.definitions.values())
-        for node in ast.walk(self.tree):
+        return {name: list(users) for name, users in self.uses.items()}
+
+    @cached_property
+    def uses(self) -> dict[str, dict[str, int]]:
+        """The same with the depth in the tree at which each definition uses the name first."""
+        uses: dict[str, dict[str, int]] = {}
+        spans = sorted((d.first, d.last, d.qualname) for d in self.definitions.values())
+        for depth, node in _by_level(self.tree):
             if isinstance(node, ast.Attribute):
                 name = node.attr
             elif isinstance(node, ast.Name):
                 name = node.id
             else:
                 continue
-            where = _enclosing(spans, node.lineno)
-            users = sites.setdefault(name, [])
-            if where not in users:
-                users.append(where)
-        return sites
+            uses.setdefault(name, {}).setdefault(_enclosing(spans, node.lineno), depth)
+        return uses
 
     @cached_property
     def constants(self) -> dict[str, object]:
         """Module-level names that are bound once, to a literal or by a call."""
-        bound: dict[str, object] = {}
-        for node in self.tree.body:
-            targets = node.targets if isinstance(node, ast.Assign) else ()
-            for target in targets:
-                if isinstance(target, ast.Name):
-                    value = construct(node.value) if isinstance(node, ast.Assign) else UNREADABLE
-                    known = isinstance(value, str | int | float | Construct) and target.id not in bound
-                    bound[target.id] = value if known else UNREADABLE
-        return {name: value for name, value in bound.items() if value is not UNREADABLE}
+        return bound_once(self.bound)
+
+    @cached_property
+    def bound(self) -> tuple[tuple[str, object], ...]:
+        """What module-level names are bound to; UNREADABLE where that is no literal and no call."""
+        return tuple(
+            (target.id, value if isinstance(value, str | int | float | Construct) else UNREADABLE)
+            for node in self.tree.body
+            if isinstance(node, ast.Assign)
+            for value in (construct(node.value),)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        )
 
     @property
     def calls_bound(self) -> Iterator[tuple[str, str]]:
         """Module-level names that are bound once by a call, with its text."""
-        for node in self.tree.body:
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-                for target in node.targets:
-                    if isinstance(target, ast.Name) and target.id in self.constants:
-                        yield target.id, ast.unparse(node.value)
+        return ((name, text) for name, text in self.bound_by_calls if name in self.constants)
+
+    @cached_property
+    def bound_by_calls(self) -> tuple[tuple[str, str], ...]:
+        """The same, however often they are bound."""
+        return tuple(
+            (target.id, ast.unparse(node.value))
+            for node in self.tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        )
 
     def import_end(self, name: str, dotted_name: str) -> tuple[int, int] | None:
         """Line and byte column just after `name` in the `from` import that binds this dotted name."""
+        found = next(self.import_ends(name, dotted_name), None)
+        return found[1:] if found is not None else None
+
+    def import_ends(self, name: str, dotted_name: str) -> Iterator[tuple[int, int, int]]:
+        """All of these places with their depths in the tree, the least deep first."""
         module, _, original = dotted_name.rpartition(".")
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.ImportFrom) and node.module == module:
-                for alias in node.names:
-                    if alias.name == original and (alias.asname or alias.name) == name:
-                        return alias.end_lineno or alias.lineno, alias.end_col_offset or 0
-        return None
+        for depth, node in self._froms:
+            for alias in node.names if node.module == module else ():
+                if alias.name == original and (alias.asname or alias.name) == name:
+                    yield depth, alias.end_lineno or alias.lineno, alias.end_col_offset or 0
+
+    @cached_property
+    def _froms(self) -> list[tuple[int, ast.ImportFrom]]:
+        return [(depth, node) for depth, node in _by_level(self.tree) if isinstance(node, ast.ImportFrom)]
+
+
+def _by_level(tree: ast.Module) -> Iterator[tuple[int, ast.AST]]:
+    """All nodes with their depths, the least deep first."""
+    level: list[ast.AST] = [tree]
+    depth = 0
+    while level:
+        yield from ((depth, node) for node in level)
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        depth += 1
+
+
+def bound_once(bound: Iterable[tuple[str, object]]) -> dict[str, object]:
+    """Of names and what they are bound to, one after the other, those that are bound once and readably."""
+    found: dict[str, object] = {}
+    for name, value in bound:
+        found[name] = UNREADABLE if name in found else value
+    return {name: value for name, value in found.items() if value is not UNREADABLE}
 
 
 def outline(source: Source, tree: ast.Module | None = None) -> Skeleton:
     """The skeleton of a source. Raises UnreadableSource where it is not Python."""
-    if tree is None:
-        try:
-            tree = ast.parse(source.text)
-        except SyntaxError as error:
-            line = min(max(error.lineno or 1, 1), source.line_count)
-            raise UnreadableSource(error.msg, line=line, column=max((error.offset or 1) - 1, 0)) from None
-        except (ValueError, RecursionError, MemoryError) as error:
-            raise UnreadableSource(str(error) or type(error).__name__) from None
-    skeleton = Skeleton(tree)
+    return of_tree(parse(source) if tree is None else tree, Above())
+
+
+def parse(source: Source) -> ast.Module:
+    """The tree of a source. Raises UnreadableSource where it is not Python."""
+    try:
+        return ast.parse(source.text)
+    except SyntaxError as error:
+        line = min(max(error.lineno or 1, 1), source.line_count)
+        raise UnreadableSource(error.msg, line=line, column=max((error.offset or 1) - 1, 0)) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise UnreadableSource(str(error) or type(error).__name__) from None
+
+
+def of_tree(tree: ast.Module, above: Above) -> Skeleton:
+    """The skeleton of the tree of a source, or of some whole statements with what stands above them."""
+    skeleton = Skeleton(tree, above=above)
     _collect(tree.body, skeleton)
     return skeleton
 
@@ -148,7 +195,9 @@ def _collect_definition(
 ) -> Definition:
     first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
     qualname = f"{owner}.{node.name}" if owner else node.name
-    definition = Definition(qualname, owner, first, node.end_lineno or node.lineno, node.col_offset, node)
+    definition = Definition(
+        qualname, owner, first, node.end_lineno or node.lineno, node.col_offset, node, skeleton.above
+    )
     skeleton.definitions[qualname] = definition
     return definition
 

@@ -13,6 +13,7 @@ from torchlint.diagnostic import Span
 from torchlint.errors import UnreadableSource
 
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _BLANK = re.compile(rb"^[ \t\f]*(?:#|\r?$|\n)")
 
 
@@ -141,6 +142,49 @@ class Source:
         """The text that a span covers."""
         start = self.offset(span.start_line, span.start_column)
         return self.text[start : self.offset(span.end_line, span.end_column)]
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text with their ends, as editors count them: cut at `\\n`, `\\r\\n` and `\\r` alone.
+
+    The last one has no end, so that there is always one line, and a text that ends a line has one more.
+    """
+    lines = _LINE.findall(text)
+    if not lines or lines[-1].endswith(("\n", "\r")):
+        lines.append("")
+    return lines
+
+
+def column_of_units(line: str, units: int, encoding: str) -> int:
+    """A column as a client counts, in units of its encoding, in code points.
+
+    What lies in the middle of a character is before it, what lies behind the line is at its end.
+    """
+    if units <= 0:
+        return 0
+    text = line.rstrip("\r\n")
+    if encoding == "utf-32" or text.isascii():
+        return min(units, len(text))
+    for column, character in enumerate(text):
+        units -= _units(character, encoding)
+        if units < 0:
+            return column
+    return len(text)
+
+
+def units_of_column(line: str, column: int, encoding: str) -> int:
+    """A column in code points as a client counts: in `utf-8` or `utf-16` units, or in code points."""
+    text = line[:column]
+    if encoding == "utf-32" or text.isascii():
+        return len(text)
+    return sum(_units(character, encoding) for character in text)
+
+
+def _units(character: str, encoding: str) -> int:
+    number = ord(character)
+    if encoding == "utf-16":
+        return 1 + (number > 0xFFFF)
+    return 1 + (number > 0x7F) + (number > 0x7FF) + (number > 0xFFFF)
 
 
 def _declared_encoding(data: bytes) -> str | None:

@@ -25,12 +25,26 @@ class Unit:
     """One parsed slice; `definition` is None for the module level."""
 
     def __init__(
-        self, definition: Definition | None, tree: cst.Module, line_offset: int, filename: str = ""
+        self,
+        definition: Definition | None,
+        tree: cst.Module,
+        filename: str = "",
+        *,
+        is_prefixed: bool = False,
+        kept: Sequence[int] = (),
     ) -> None:
         self.definition = definition
         self.filename = filename
         self.tree = tree
-        self._line_offset = line_offset
+        self.kept = kept  # the lines of the source that the module level is made of
+        self._is_prefixed = is_prefixed
+
+    def line(self, number: int) -> int:
+        """The line of the source that a line of the slice is."""
+        if self.definition is not None:
+            return max(number + self.definition.first_line - 1 - self._is_prefixed, 1)
+        # What was cut out at the end of the file may leave the end of the tree behind the last line.
+        return self.kept[min(number, len(self.kept)) - 1] if self.kept else number
 
     @property
     def name(self) -> str:
@@ -65,8 +79,8 @@ class Unit:
     def span(self, node: cst.CSTNode) -> Span:
         """Where a node stands in the file."""
         place = self._positions[node]
-        start, end, offset = place.start, place.end, self._line_offset
-        return Span(start.line + offset, start.column, end.line + offset, end.column)
+        start, end = place.start, place.end
+        return Span(self.line(start.line), start.column, self.line(end.line), end.column)
 
     def binds(self, node: cst.CSTNode) -> bool:
         """Whether a name or attribute is bound or deleted where it stands, and not read."""
@@ -95,11 +109,29 @@ class Units:
         self.source = source
         self._skeleton = skeleton
         self._parsed: dict[str, Unit] = {}
+        self._texts: dict[str, str] = {}  # of which the units were parsed
+
+    def change(self, source: Source, skeleton: Skeleton) -> None:
+        """Go on with another text of the same file; units whose text has stayed the same stay."""
+        before, self.source, self._skeleton = self._skeleton, source, skeleton
+        self.__dict__.pop("_module_level", None)
+        for name, unit in list(self._parsed.items()):
+            if not name:
+                unit.kept = self._module_level[1]
+                stays = self._module_level[0] == self._texts[name]
+            else:
+                definition = skeleton.definitions.get(name)
+                stays = definition is not None and (
+                    definition is before.definitions.get(name) or self.text(name) == self._texts[name]
+                )
+                unit.definition = definition if stays else unit.definition
+            if not stays:
+                del self._parsed[name], self._texts[name]
 
     def text(self, qualname: str) -> str:
-        """The source lines of a definition; of the module level, with definitions blanked out."""
+        """The source lines of a definition; of the module level, those outside of definitions."""
         if not qualname:
-            return self._module_level
+            return self._module_level[0]
         definition = self._skeleton.definitions[qualname]
         return self.source.lines(definition.first_line, definition.last_line)
 
@@ -108,29 +140,38 @@ class Units:
         unit = self._parsed.get(qualname)
         if unit is None:
             unit = self._parsed[qualname] = self._parse(qualname)
+            self._texts[qualname] = self.text(qualname)
         return unit
 
     def _parse(self, qualname: str) -> Unit:
         text = self.text(qualname)
         definition = self._skeleton.definitions.get(qualname) if qualname else None
-        offset = 0
-        if definition is not None:
-            offset = definition.first_line - 1
-            if text.lstrip("\f")[:1] in (" ", "\t"):
-                text = _PREFIX + text
-                offset -= 1
+        is_prefixed = definition is not None and text.lstrip("\f")[:1] in (" ", "\t")
+        kept = self._module_level[1] if definition is None else ()
         try:
-            return Unit(definition, cst.parse_module(text), offset, self.source.filename)
+            tree = cst.parse_module(_PREFIX + text if is_prefixed else text)
         except cst.ParserSyntaxError as error:
-            raise UnreadableSource(
-                error.message, line=max(error.raw_line + offset, 1), column=error.raw_column
-            ) from None
+            line, column = error.raw_line, error.raw_column
+            unit = Unit(definition, cst.Module([]), is_prefixed=is_prefixed, kept=kept)
+            raise UnreadableSource(error.message, line=unit.line(line), column=column) from None
+        return Unit(definition, tree, self.source.filename, is_prefixed=is_prefixed, kept=kept)
 
     @cached_property
-    def _module_level(self) -> str:
+    def _module_level(self) -> tuple[str, list[int]]:
+        """The lines outside of definitions, of each of which a `pass` is left, and their numbers.
+
+        What is cut out leaves no empty lines, so that the text stays the same where a function grows.
+        """
         lines = self.source.text.split("\n")
-        for first, last, indent in self._skeleton.blanked:
-            lines[first - 1] = lines[first - 1][:indent] + "pass"
-            for number in range(first, last):
-                lines[number] = ""
-        return "\n".join(lines)
+        kept: list[str] = []
+        numbers: list[int] = []
+        next_line = 1
+        for first, last, indent in sorted(self._skeleton.blanked):
+            kept += lines[next_line - 1 : first - 1]
+            numbers += range(next_line, first)
+            kept.append(lines[first - 1][:indent] + "pass")
+            numbers.append(first)
+            next_line = last + 1
+        kept += lines[next_line - 1 :]
+        numbers += range(next_line, len(lines) + 1)
+        return "\n".join(kept), numbers

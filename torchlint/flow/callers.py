@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
 _FARTHEST = 3  # callers of callers
 _MOST = 48
-_SAYS_EVAL = (".eval()", ".train(False)", ".train(mode=False)")
 
 
 def may_evaluate(file: FileFlow, definition: Definition) -> bool:
@@ -26,8 +25,7 @@ def may_evaluate(file: FileFlow, definition: Definition) -> bool:
         for flow in (home, *(other for other in others if can_name(other, home, one))):
             callers = [name for name in flow.skeleton.call_sites.get(one.name, ()) if name != one.qualname]
             for caller in callers:
-                text = flow.units.text(caller) if flow is file else flow.units.source.text
-                if any(word in text for word in _SAYS_EVAL):
+                if flow.says_eval(None if flow is not file else caller):
                     return True
                 found = flow.skeleton.definitions.get(caller)
                 if found is not None and depth < _FARTHEST and (flow.path, caller) not in seen:

@@ -62,8 +62,6 @@ class Classes:
         self._sensitivities: dict[str, Sensitivity] = {}
         self._fills: dict[str, bool] = {}
         self._learning: dict[str, bool] = {}
-        self._attributes: dict[str, dict[str, list[object]]] = {}
-        self._uses: dict[str, dict[str, set[str]]] = {}
 
     def own(self, name: str) -> str:
         """The key of a class that this source defines."""
@@ -83,6 +81,14 @@ class Classes:
         """The outline of a class in sight."""
         kin = self._kin(key) if key is not None else None
         return kin.outline if kin is not None else None
+
+    def is_in_sight(self, key: str | None) -> bool:
+        """Whether a class has an outline."""
+        return self.outline(key) is not None
+
+    def is_buffer(self, key: str, attribute: str) -> bool:
+        """Whether a class or a base of it registers a buffer of this name."""
+        return any(attribute in kin.outline.buffers for kin in self.lineage(key))
 
     def lineage(self, key: str) -> tuple[Kin, ...]:
         """The class and its bases in sight, nearest first."""
@@ -133,7 +139,7 @@ class Classes:
         """Whether a class has a forward, which says module in torch code, or builds layers into itself."""
         if "forward" in outline.methods:
             return True
-        for values in self._assigned(outline).values():
+        for values in outline.attributes.values():
             for value in values:
                 if not isinstance(value, Construct):
                     continue
@@ -164,7 +170,7 @@ class Classes:
         return [
             (kin.classes, value)
             for kin in self.lineage(key)
-            for value in kin.classes._assigned(kin.outline).get(attribute, ())
+            for value in kin.outline.attributes.get(attribute, ())
         ]
 
     def inference(self, key: str, attribute: str) -> frozenset[Origin]:
@@ -178,7 +184,7 @@ class Classes:
         ]
         if not any(one.qualname in home.inferring for home, one in storing):
             return frozenset()
-        if any(attribute in kin.outline.buffers for kin in lineage):
+        if self.is_buffer(key, attribute):
             return frozenset()
         found = [dict(home.summary(one.qualname).infers).get(attribute) for home, one in storing]
         origins = frozenset(origin for each in found if each for origin in each)
@@ -186,7 +192,7 @@ class Classes:
 
     def uses(self, key: str, attribute: str) -> set[str]:
         """The methods called on `self.<attribute>` in a class and its bases; `()` for a call of it."""
-        return {use for kin in self.lineage(key) for use in kin.classes._used(kin.outline).get(attribute, ())}
+        return {use for kin in self.lineage(key) for use in kin.outline.attribute_uses.get(attribute, ())}
 
     def is_snapshot(self, key: str, attribute: str) -> bool:
         """Whether methods store copies of a model in `self.<attribute>` as it comes, and none sets a mode."""
@@ -246,12 +252,12 @@ class Classes:
         if any(layer is not None and layer.parameters != "no" for layer in layers):
             return True
         texts = (self.home.units.text(one.qualname) for one in kin.outline.methods.values())
-        made = map(self.made, kin.outline.calls())
+        made = map(self.made, kin.outline.calls)
         if any("Parameter" in text for text in texts) or any(
             one and one.parameters is not False for one in made
         ):
             return True
-        for attribute, values in self._assigned(kin.outline).items():
+        for attribute, values in kin.outline.attributes.items():
             uses = self.uses(kin.key, attribute)
             for value in values:
                 if isinstance(value, Construct):
@@ -293,7 +299,7 @@ class Classes:
     def _judge(self, key: str) -> Sensitivity:
         parts: list[Sensitivity] = []
         for kin in self.lineage(key):
-            if kin.outline.mentions_training():
+            if kin.outline.mentions_training:
                 return Sensitivity.YES
             parts.extend(kin.classes._of_parts(kin))
         return Sensitivity.of_parts(parts)
@@ -302,10 +308,10 @@ class Classes:
         for base in kin.outline.bases:
             if self.find(base) is None and not self._known_base(base):
                 yield Sensitivity.UNKNOWN
-        for made in map(self.made, kin.outline.calls()):
+        for made in map(self.made, kin.outline.calls):
             if made is not None:
                 yield made.sensitivity
-        for attribute, values in self._assigned(kin.outline).items():
+        for attribute, values in kin.outline.attributes.items():
             called = "()" in self.uses(kin.key, attribute)
             for value in values:
                 if isinstance(value, Construct):
@@ -354,16 +360,6 @@ class Classes:
             parts = [part for inner in item if (part := self._sensitivity_of(inner)) is not None]
             return Sensitivity.of_parts(parts) if parts else None
         return None
-
-    def _assigned(self, outline: ClassOutline) -> dict[str, list[object]]:
-        if outline.name not in self._attributes:
-            self._attributes[outline.name] = outline.attributes()
-        return self._attributes[outline.name]
-
-    def _used(self, outline: ClassOutline) -> dict[str, set[str]]:
-        if outline.name not in self._uses:
-            self._uses[outline.name] = outline.attribute_uses()
-        return self._uses[outline.name]
 
 
 def make(

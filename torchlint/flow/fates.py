@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from torchlint.flow.audience import Audience
 from torchlint.flow.callers import can_name
 from torchlint.flow.domain import Fate
 from torchlint.flow.events import GIVEN_AWAY, RETURNED, STORED, Escaped, Event, Region
@@ -17,6 +18,29 @@ _DEEPEST = 3  # callers of callers that hand a result on
 _MOST_CALLERS = 24
 # What may happen to numbers for a report: they do not come back to a computation from there.
 _OF_MEASURES = frozenset({RETURNED, STORED, GIVEN_AWAY})
+
+
+class Escapes(Audience):
+    """Hears how what was born in a region escapes."""
+
+    def __init__(self, region: Region) -> None:
+        self.kind = ("escapes", region)
+        self.region = region
+        self.hows: frozenset[str] = frozenset()
+
+    def __call__(self, event: Event) -> None:
+        """Hear an event."""
+        if isinstance(event, Escaped) and self.region in event.regions:
+            self.hows |= {event.how}
+
+    def said(self) -> object:
+        """The ways."""
+        return self.hows
+
+    def recall(self, said: object) -> None:
+        """Have heard of these ways."""
+        assert isinstance(said, frozenset)
+        self.hows = said
 
 
 def meets(file: FileFlow, qualname: str, region: Region, fate: Fate) -> bool:
@@ -69,14 +93,9 @@ def _fate_with(
     harmless: frozenset[str],
 ) -> Fate:
     """What a caller does with what it is given, where some of it is known to be `harmless`."""
-    hows: set[str] = set()
-
-    def hear(event: Event) -> None:
-        if isinstance(event, Escaped) and region in event.regions:
-            hows.add(event.how)
-
-    called = flow.follow(caller, hear, callee, region)
-    hows -= harmless
+    escapes = Escapes(region)
+    called = flow.follow(caller, escapes, callee, region)
+    hows = escapes.hows - harmless
     if not (called or harmless) or hows - {RETURNED}:
         return Fate.LOST
     return _fate(flow, caller, region, asked, depth + 1) if hows else Fate.STAYS

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from torchlint.definitions import Definition
+from torchlint.flow.audience import Deaf
 from torchlint.flow.autograd import Autograd
 from torchlint.flow.calls import Calls
 from torchlint.flow.classes import Classes
@@ -47,6 +48,7 @@ Listener = Callable[[Event], None]
 Probe = Callable[[Walk, Values, "cst.CSTNode"], None]
 
 _INFERENCE = "inference_mode"
+_SAYS_EVAL = (".eval()", ".train(False)", ".train(mode=False)")
 _MOST_WALKS = 3  # evidence that needs a third walk to show itself is rare, and its lack only silences
 _FARTHEST = 3  # files that one summary leads through
 _DEEPEST = 12  # summaries of callees of callees; what lies deeper is unknown
@@ -97,6 +99,9 @@ class FileFlow:
     @cached_property
     def inferring(self) -> frozenset[str]:
         """The functions that say inference_mode, and those that use one by its name."""
+        return self._infers()
+
+    def _infers(self) -> frozenset[str]:
         says = [one for name, one in self.skeleton.definitions.items() if _INFERENCE in self.units.text(name)]
         users = (user for one in says for user in self.skeleton.call_sites.get(one.name, ()))
         return frozenset(one.qualname for one in says).union(users)
@@ -154,7 +159,7 @@ class FileFlow:
         """A caller hands a module to this function; where all hand over one class, its layers are known."""
         evidence, key = self._evidence[qualname], ("entry", path)
         evidence.modules.add(key)
-        cls = module.cls if self.classes.outline(module.cls) is not None else None
+        cls = module.cls if self.classes.is_in_sight(module.cls) else None
         evidence.classes[key] = cls if evidence.classes.get(key, cls) == cls else None
 
     def mentions(self, owner: str, word: str) -> bool:
@@ -164,6 +169,11 @@ class FileFlow:
             for kin in self.classes.lineage(self.classes.own(owner))
             for method in kin.outline.methods.values()
         )
+
+    def says_eval(self, qualname: str | None) -> bool:
+        """Whether a unit, or any of the source, says that it puts something in evaluation mode."""
+        text = self.units.source.text if qualname is None else self.units.text(qualname)
+        return any(word in text for word in _SAYS_EVAL)
 
     def trains(self, name: str) -> bool:
         """Whether any unit of this source runs backward through a module of this name."""
@@ -216,9 +226,21 @@ class FileFlow:
             grad_mode = GradMode.ENABLED
         elif grad_mode.surely_off and (self.is_open(definition) or self.is_hook(definition)):
             grad_mode |= GradMode.CALLER
+        facts = at_entry(self, qualname, context)
+        self._play(qualname, grad_mode, facts, listener, probe, followed)
+
+    def _play(
+        self,
+        qualname: str,
+        grad_mode: GradMode,
+        facts: list[tuple[Path, ModuleFacts]],
+        listener: Listener,
+        probe: Probe | None,
+        followed: Followed | None,
+    ) -> None:
         walk = Walk(self, self.units.unit(qualname), self._evidence[qualname], grad_mode, listener)
         walk.followed = followed
-        self._walk(walk, definition, at_entry(self, qualname, context), probe)
+        self._walk(walk, self.skeleton.definitions.get(qualname), facts, probe)
         walk.waiting.tell()
         walk.tell(LeaveUnit())
 
@@ -236,7 +258,7 @@ class FileFlow:
         for caller in self._callers(qualname):
             self.visit(caller, depth + 1)
         self._hear_from_others(qualname, depth + 1)
-        self.play(qualname, lambda event: None)
+        self.play(qualname, Deaf())
 
     def _hear_from_others(self, qualname: str, depth: int = 0) -> None:
         """Let the callers in other files set up what they hand over, once."""

@@ -67,7 +67,7 @@ def _is_inherited(walk: Walk, module: Module) -> bool:
     """Whether it may be no part of its holder, but a method that a base out of sight declares."""
     holder = module.parent.cls if isinstance(module.parent, Module) else None
     classes = walk.file.classes
-    if holder is None or classes.outline(holder) is None or module.place.endswith("]"):
+    if holder is None or not classes.is_in_sight(holder) or module.place.endswith("]"):
         return False
     return not classes.attribute(holder, module.place.rpartition(".")[2])
 

@@ -68,7 +68,7 @@ class Members:
             known = self._declared(parent, owner, name, key, place)
             if known is not None:
                 return known
-        foreign = isinstance(parent, Module) and walk.file.classes.outline(parent.cls) is None
+        foreign = isinstance(parent, Module) and not walk.file.classes.is_in_sight(parent.cls)
         saved = parent.layer.saves_state if isinstance(parent, Module) and parent.layer is not None else ()
         if foreign and (name in ("weight", "bias") or any(item.arg == name for item in saved)):
             return walk.things.make(Tensor, key, place, leaf=True, holder=parent)
@@ -216,7 +216,7 @@ class Members:
                 element = walk.things.make(Instance, (key, "[*]"), f"{place}[*]", held, cls=held)
                 walk.state = walk.now().with_slot(mapping, "[*]", frozenset((element,)))
             return mapping
-        if any(name in kin.outline.buffers for kin in classes.lineage(owner)):
+        if classes.is_buffer(owner, name):
             buffer = walk.things.make(Tensor, key, place, holder=parent)
             if walk.now().tensors.get(buffer) is None:
                 facts = TensorFacts(Grad.NO, frozenset((buffer,)))

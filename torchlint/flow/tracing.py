@@ -1,0 +1,189 @@
+"""Walks that need not be walked again: what they asked for is asked again, and is answered as before.
+
+Each walk is a step. While it is walked, what it asks of anything outside of its own unit is written down with
+the answers, and so is what it tells others. When the same step comes up again, later, in a changed file, the
+questions are asked in the same order: where all answers are the same, so is what comes of it. As soon as one
+is another, the step is walked; what was asked until then is what the walk asks first. So the order in which
+summaries are made, which decides what those know that call each other, is that of a run without memory.
+
+`facts` counts the states of what files declare. Questions about that alone are asked
+again only when it changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from torchlint.constructs import Construct, Named
+from torchlint.definitions import ClassOutline, Definition
+from torchlint.flow.classes import Classes
+from torchlint.flow.file import FileFlow
+from torchlint.outlines import mark
+
+if TYPE_CHECKING:
+    from torchlint.flow.tracedfile import TracedFlow
+
+
+class Question(NamedTuple):
+    """Something that was asked of one file; `kind` names who answers."""
+
+    flow: TracedFlow
+    kind: str
+    words: tuple[Hashable, ...]
+
+
+class Told(NamedTuple):
+    """Something that a walk told a file about one of its units; to tell it twice is to tell it once."""
+
+    flow: TracedFlow
+    kind: str
+    words: tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Trace:
+    """What one step asked and told: of declarations in any order, of all else one after the other."""
+
+    declared: dict[Question, object] = field(default_factory=dict)
+    asked: dict[Question, object] = field(default_factory=dict)
+    order: list[Question | Told] = field(default_factory=list)
+    is_steady: bool = True  # no question was answered in two ways
+
+
+@dataclass(slots=True)
+class Memory:
+    """A step that was made: out of what, what it asked, what came of it, and in which state of `facts`."""
+
+    inputs: tuple[object, ...]
+    trace: Trace
+    result: Any
+    facts: int
+    used: int  # the check in which it was asked for last
+
+
+class Tracer:
+    """Writes down what steps ask, for all files of one project."""
+
+    def __init__(self) -> None:
+        self.facts = 0
+        self.stop: Callable[[], None] = lambda: None  # asked before each step; raises where it is given up
+        self.made = 0  # steps that were walked
+        self.checks = 0
+        self._current: Trace | None = None
+
+    def begin(self) -> None:
+        """A check begins; what an earlier one was doing when it was given up is forgotten."""
+        self.checks += 1
+        self._current = None
+
+    def declared(self, question: Question, answer: Callable[[], Any]) -> Any:
+        """An answer that depends on nothing but what files declare."""
+        trace = self._current
+        if trace is None:
+            return answer()
+        given = self._alone(answer)
+        if question not in trace.declared:
+            trace.declared[question] = marked(given)
+        return given
+
+    def asked(self, question: Question, answer: Callable[[], Any]) -> Any:
+        """An answer that depends on texts or on other walks."""
+        trace = self._current
+        if trace is None:
+            return answer()
+        given = self._alone(answer)
+        seen = marked(given)
+        if question not in trace.asked:
+            trace.asked[question] = seen
+            trace.order.append(question)
+        elif not _same(trace.asked[question], seen):
+            trace.is_steady = False
+        return given
+
+    def told(self, told: Told) -> None:
+        """A walk tells another file, or its own, about a unit."""
+        if self._current is not None:
+            self._current.order.append(told)
+
+    def step(
+        self, memories: dict[Hashable, Memory], key: Hashable, inputs: tuple[object, ...], make: Any
+    ) -> Any:
+        """What `make` gives, or gave when all was the same."""
+        self.stop()
+        memory = memories.get(key)
+        if memory is not None and memory.inputs == inputs and self._holds(memory):
+            memory.used = self.checks
+            return memory.result
+        outer, trace = self._current, Trace()
+        self._current = trace
+        try:
+            result = make()
+        finally:
+            self._current = outer
+        self.made += 1
+        if trace.is_steady:
+            memories[key] = Memory(inputs, trace, result, self.facts, self.checks)
+        else:
+            memories.pop(key, None)
+        return result
+
+    def _alone(self, answer: Callable[[], Any]) -> Any:
+        """An answer; what is asked for its sake is not asked by the walk."""
+        trace, self._current = self._current, None
+        try:
+            return answer()
+        finally:
+            self._current = trace
+
+    def _holds(self, memory: Memory) -> bool:
+        return bool(self._alone(lambda: self._is_answered_alike(memory)))
+
+    def _is_answered_alike(self, memory: Memory) -> bool:
+        trace = memory.trace
+        if memory.facts != self.facts:
+            for question, known in trace.declared.items():
+                if not _same(known, marked(question.flow.answer(question.kind, question.words))):
+                    return False
+            memory.facts = self.facts
+        for entry in trace.order:
+            if isinstance(entry, Told):
+                entry.flow.hear_again(entry.kind, entry.words)
+            elif not _same(trace.asked[entry], marked(entry.flow.answer(entry.kind, entry.words))):
+                return False
+        return True
+
+
+def marked(answer: Any) -> object:
+    """An answer so that it can be compared with one of another time; what is kept of it is little."""
+    if answer is None or isinstance(answer, str):
+        return answer
+    if isinstance(answer, bool | int | float | Construct | Named):
+        return repr(answer)  # 1, True and 1.0 are equal and not the same
+    if isinstance(answer, Definition):
+        return _mark(answer)
+    if isinstance(answer, ClassOutline):
+        return answer.node  # another text of the class is another node
+    if isinstance(answer, Classes):
+        return answer.home.path
+    if isinstance(answer, FileFlow):
+        return answer.path
+    if isinstance(answer, tuple | list):
+        return tuple(map(marked, answer))
+    return answer
+
+
+def _mark(definition: Definition) -> object:
+    known = _MARKS.get(definition.node)
+    if known is None:
+        known = _MARKS[definition.node] = mark(definition)
+    return known
+
+
+_MARKS: WeakKeyDictionary[object, object] = WeakKeyDictionary()
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other or one == other
