@@ -264,7 +264,7 @@ class Running:
                 facts.trained_at,
                 facts.explicit,
                 certain,
-                facts.sensitivity if thing.sensitivity is Sensitivity.UNKNOWN else thing.sensitivity,
+                _sensitivity(thing, facts, place),
                 state.regions[-1] if state.regions else None,
                 self.evaluates(),
                 facts.mode is Mode.CALLER and self._is_handed(thing),
@@ -343,6 +343,13 @@ class Running:
                     item for inner in self._walk.now().slots(thing).values() for item in sorted_things(inner)
                 )
         return found
+
+
+def _sensitivity(thing: Module, facts: ModuleFacts, place: str) -> Sensitivity:
+    """Whether a module computes differently in training mode; nobody's loss or policy is taken not to."""
+    known = facts.sensitivity if thing.sensitivity is Sensitivity.UNKNOWN else thing.sensitivity
+    harmless = {"loss", "rollout"} & says("place", place)
+    return Sensitivity.NO if known is Sensitivity.UNKNOWN and harmless else known
 
 
 def is_module_like(thing: Thing) -> bool:
