@@ -108,7 +108,7 @@ class Applying:
             summary.runs or summary.forwards or (not discarded and _gives_tensor(summary.returns))
         ):
             walk.tell(Computed(walk.now().born, walk.site(node), infers))
-        if discarded and summary.runs and _gives_tensor(summary.returns):
+        if discarded and (summary.runs or summary.forwards) and _gives_tensor(summary.returns):
             self._running.besides(node)
         if self._playing.can_play(callee, arguments, node):
             returned = self._playing.play(definition, bound, arguments, node)

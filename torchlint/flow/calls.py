@@ -284,7 +284,7 @@ class Calls:
             return self._own_method(found, thing, arguments, node, discarded=discarded)
         known = _of_method(name, arguments)
         if known is not None and known.kind in MODULE_EFFECTS:
-            return self._methods.of_module(known, thing, arguments, node)
+            return self._methods.of_module(known, thing, arguments, node, discarded=discarded)
         if known is not None and known.kind == "log":
             return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
         held = [

@@ -69,8 +69,8 @@ class Expressions(Protocol):
     def bind_import(self, node: cst.Import | cst.ImportFrom) -> None:
         """An import binds names."""
 
-    def discard(self, node: cst.Expr) -> None:
-        """An expression stands alone as a statement."""
+    def discard(self, node: cst.Expr | cst.Assign) -> None:
+        """An expression stands alone as a statement, or what it gives is thrown away: `_ = run()`."""
 
     def returned(self, value: Value, node: cst.CSTNode) -> None:
         """A value leaves the function."""

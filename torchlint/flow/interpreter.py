@@ -53,10 +53,8 @@ class Interpreter:
             cst.Break: self._break,
             cst.Continue: self._continue,
             cst.Assert: self._assert,
-            cst.Global: self._outer,
-            cst.Nonlocal: self._outer,
-            cst.Import: self._import,
-            cst.ImportFrom: self._import,
+            **dict.fromkeys((cst.Global, cst.Nonlocal), self._outer),
+            **dict.fromkeys((cst.Import, cst.ImportFrom), self._import),
         }
 
     def run(self, body: Sequence[cst.CSTNode]) -> State | None:
@@ -347,6 +345,8 @@ class Interpreter:
     def _assign(self, node: cst.CSTNode) -> None:
         assert isinstance(node, cst.Assign)
         match node.targets:
+            case [cst.AssignTarget(target=cst.Name("_"))]:
+                return self._expressions.discard(node)
             case [cst.AssignTarget(target=cst.Name(name))]:
                 self._walk.bound[node.value] = name
         value = self._expressions.evaluate(node.value)

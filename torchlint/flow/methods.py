@@ -57,7 +57,9 @@ class Methods:
         self._calls = calls
         self._effects = effects
 
-    def of_module(self, known: Effect, thing: Module, arguments: Arguments, node: cst.Call) -> Value:
+    def of_module(
+        self, known: Effect, thing: Module, arguments: Arguments, node: cst.Call, *, discarded: bool
+    ) -> Value:
         """A method that every module has."""
         walk = self._walk
         itself: Value = frozenset((thing,))
@@ -84,7 +86,9 @@ class Methods:
             case "forward":
                 self_call = walk.text(node.func).removesuffix(".forward").removesuffix(".generate")
                 grades = known.detail != "ungraded"
-                return self._calls.running.forward(thing, arguments, node, self_call, grades=grades)
+                return self._calls.running.forward(
+                    thing, arguments, node, self_call, discarded=discarded, grades=grades
+                )
             case "load":
                 self._calls.running.layers.load(thing, node)
             case "keeps":

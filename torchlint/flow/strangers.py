@@ -17,7 +17,7 @@ from torchlint.flow.events import GIVEN_AWAY, Computed, Escaped, Logged, Region
 from torchlint.flow.leaving import leave
 from torchlint.flow.running import is_module_like
 from torchlint.flow.state import TensorFacts
-from torchlint.flow.things import NOTHING, Closure, Module, Thing, Value
+from torchlint.flow.things import NOTHING, Closure, Module, Opaque, Thing, Value
 from torchlint.flow.walk import path_of, tensors
 from torchlint.tables.effects import says
 
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 
 def _is_module(thing: Thing) -> bool:
     return isinstance(thing, Module) or is_module_like(thing)
+
+
+def _is_of_module(thing: Thing) -> bool:
+    """Whether a thing is a module, or a part of one."""
+    part: Thing | None = thing
+    while isinstance(part, Opaque) and not _is_module(part):
+        part = part.parent
+    return part is not None and _is_module(part)
 
 
 class Strangers:
@@ -70,8 +78,8 @@ class Strangers:
         carried: frozenset[Region] = frozenset()
         if "log" not in words:
             carried = self._hand_over(name, receiver, arguments, handed, node, discarded=discarded)
-        if discarded and "run" in words and any(map(_is_module, receiver)):
-            self._calls.running.besides(node)
+        if discarded and not words & {"log", "mode"} and any(map(_is_of_module, receiver)):
+            self._calls.running.besides(node)  # what a module does for no result changes it, or runs it
         for thing in (*receiver, *(thing for value in arguments.all() for thing in value)):
             resuming.use(walk, thing, node)
         given_modules = any(isinstance(thing, Module) for value in arguments.all() for thing in value)

@@ -204,8 +204,8 @@ class Values:
         self._walk.state = self._walk.now().with_name(node.name.value, frozenset((thing,)))
         self.calls.closures.defined(thing)
 
-    def discard(self, node: cst.Expr) -> None:
-        """An expression stands alone as a statement."""
+    def discard(self, node: cst.Expr | cst.Assign) -> None:
+        """An expression stands alone as a statement, or what it gives is thrown away: `_ = run()`."""
         if isinstance(node.value, cst.Call):
             self.calls.call(node.value, discarded=True)
         else:
