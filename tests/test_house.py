@@ -77,6 +77,7 @@ FLOORS: dict[str, int] = {
 # What a rule sees of the floors below; a trailing dot means everything inside.
 A_RULE_IMPORTS = (
     "torchlint.rules.base",
+    "torchlint.rules.answers",
     "torchlint.rules.regions",  # what rules about the same events share
     "torchlint.rules.detaching",  # the same
     "torchlint.flow.events",
@@ -191,7 +192,7 @@ def test_registry_pages_fixtures_and_files_name_the_same_rules() -> None:
     assert list(CODES) == sorted(set(CODES))
     assert [path.stem for path in page_paths()] == [one.code for one in SELECTABLE]
     assert sorted({path.parent.name for path in situations()} - {"flow"}) == list(CODES)
-    shared = {"__init__", "base", "regions", "detaching"}
+    shared = {"__init__", "base", "answers", "regions", "detaching"}
     files = {path.stem for path in (PACKAGE / "rules").glob("*.py")} - shared
     assert files == {stem(one) for one in SELECTABLE}
     for one in SELECTABLE:

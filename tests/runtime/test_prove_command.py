@@ -149,7 +149,7 @@ class TestScript:
             tmp_path,
             "import torch\nfrom torch import nn\n"
             "net = nn.Sequential(nn.Dropout(0.5), nn.Linear(2, 2))\nnn.init.zeros_(net[1].weight)\n"
-            "with torch.inference_mode():\n    net(torch.ones(1, 2))\n",
+            "with torch.inference_mode():\n    print(net(torch.ones(1, 2)).sum())\n",
         )
         done = prove("train.py", cwd=tmp_path)
         assert verdicts(done.out) == {"train.py:6 TL101": "refuted"}

@@ -87,7 +87,7 @@ class Calls:
         elif isinstance(func, cst.Attribute):
             for thing in sorted_things(target):
                 given = self._method(thing, name, arguments, node, discarded=discarded)
-                found.append(given)  # torchlint: ignore[TL202] what is believed of tensors, not they
+                found.append(given)
         else:
             modes = {walk.now().module(thing).mode if isinstance(thing, Module) else None for thing in target}
             for thing in sorted_things(target):

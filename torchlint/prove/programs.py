@@ -85,7 +85,7 @@ def execute(text: str, name: str, *, argv: Sequence[str] = (), seed: int = 0, qu
     finally:
         sys.modules["__main__"], sys.argv = main, arguments
         linecache.cache.pop(name, None)
-    with torch.no_grad(), torch._C.DisableTorchFunction():
+    with torch.no_grad(), torch._C.DisableTorchFunction():  # torchlint: ignore[TL404] for comparisons alone
         left = {key: _digest(value, 0) for key, value in module.__dict__.items() if not key.startswith("__")}
     return Outcome(out.getvalue(), error, left)
 

@@ -7,6 +7,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
+from torchlint.rules.answers import RuleOption
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -90,15 +92,6 @@ class Finding:
     notes: tuple[tuple[str, Site], ...] = ()
     cure: Cure | Evaluation | None = None
     alternatives: tuple[Cure, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RuleOption:
-    """A question about one rule that users answer with yes or no, in `[tool.torchlint.rules.<code>]`."""
-
-    name: str
-    default: bool
-    doc: str
 
 
 class Rule:

@@ -16,7 +16,8 @@ from torchlint.flow.events import (
     Trained,
 )
 from torchlint.flow.things import Module
-from torchlint.rules.base import Evaluation, Fixes, Group, Rule, RuleOption
+from torchlint.rules.answers import RuleOption
+from torchlint.rules.base import Evaluation, Fixes, Group, Rule
 
 _NOBODY = ": no caller in sight puts it in evaluation mode"
 
@@ -98,18 +99,12 @@ class MissingEval(Rule):
         return region in self._feeding or (self._trains and region in self._maybe_feeding)
 
     def _is_deliberate(self, forward: Forward) -> bool:
+        here = forward.trained_at is not None and forward.trained_at.unit is forward.site.unit
         # Nobody takes the result of what was built here, or comes from anybody: lazy layers get their shapes.
-        fresh = not forward.explicit and _is_set_here(forward)
-        if forward.site in self._besides and not forward.evaluates and (fresh or forward.handed):
-            return True
-        # train() was called here, and nothing here trains or says evaluation: Monte Carlo
-        # dropout, or statistics of BatchNorm that are to move.
-        set_here = forward.explicit and _is_set_here(forward)
-        return set_here and not self._trains and not forward.evaluates
-
-
-def _is_set_here(forward: Forward) -> bool:
-    return forward.trained_at is not None and forward.trained_at.unit is forward.site.unit
+        idle = forward.site in self._besides and (forward.handed or (here and not forward.explicit))
+        # train() was called here: Monte Carlo dropout, or statistics of BatchNorm that are to move.
+        chosen = here and forward.explicit and not self._trains
+        return (idle or chosen) and not forward.evaluates
 
 
 def _may_train(event: Forward) -> bool:
@@ -146,10 +141,6 @@ def _cure(forward: Forward, others: list[Forward], region: Region) -> Evaluation
 def _notes(forward: Forward, region: Region) -> tuple[tuple[str, Site], ...]:
     notes = [(f"gradients are off from '{region.switch}' on", region.site)]
     if forward.trained_at is not None:
-        how = (
-            "training mode is set here"
-            if forward.explicit
-            else "built here, and a new module is in training mode"
-        )
-        notes.append((how, forward.trained_at))
+        built = "built here, and a new module is in training mode"
+        notes.append(("training mode is set here" if forward.explicit else built, forward.trained_at))
     return tuple(notes)

@@ -6,7 +6,8 @@ import re
 
 from torchlint.flow.domain import Grad
 from torchlint.flow.events import Backward, Freed, GraphLeft, Kept, LeaveUnit, Site
-from torchlint.rules.base import Change, Cure, Fixes, Group, Rule, RuleOption
+from torchlint.rules.answers import RuleOption
+from torchlint.rules.base import Change, Cure, Fixes, Group, Rule
 from torchlint.rules.detaching import came_from, detached
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from torchlint.flow.events import Awaited
-from torchlint.rules.base import Group, Rule, RuleOption
+from torchlint.rules.answers import RuleOption
+from torchlint.rules.base import Group, Rule
 
 
 class ItemInHotLoop(Rule):

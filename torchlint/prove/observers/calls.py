@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.overrides import TorchFunctionMode
 
 from torchlint.prove.observations import Observation, Site
@@ -105,7 +105,7 @@ class CallWatch(TorchFunctionMode):
 def tensors_in(value: object) -> list[torch.Tensor]:
     """The tensors in nested tuples, lists and dicts, but parameters of lazy layers that are not made yet."""
     if isinstance(value, torch.Tensor):
-        return [] if is_lazy(value) else [value]
+        return [] if isinstance(value, (UninitializedBuffer, UninitializedParameter)) else [value]
     if isinstance(value, dict):
         value = list(value.values())
     return (
