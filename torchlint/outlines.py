@@ -60,8 +60,11 @@ class Outlines:
         new = _pieces(lines[kept_above : len(lines) - kept_below])
         if new is None:
             # Alone they are no statements; with those around them they may be, or the text is no Python.
-            old, first = self._pieces, 0
-            new = _cut(parse(source), len(lines))
+            if first:
+                first -= 1  # an `else` goes on with the statement above it, and with none above that
+                kept_above -= self._pieces[first].length
+            old = self._pieces[first:]
+            new = _rest(lines, kept_above, source)
         self.changed = [one.facts for one in old] != [one.facts for one in new]
         self._exchange(first, old, new)
         self._lines = lines
@@ -230,6 +233,13 @@ def _pieces(lines: list[str]) -> list[Piece] | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return _cut(tree, len(lines))
+
+
+def _rest(lines: list[str], above: int, source: Source) -> list[Piece]:
+    """The pieces below so many lines, which are whole statements. Raises UnreadableSource."""
+    # Messages name lines, so those above are there, and empty.
+    tree = parse(source.with_text("\n" * above + "\n".join(lines[above:])))
+    return _cut(ast.increment_lineno(tree, -above), len(lines) - above)
 
 
 def _cut(tree: ast.Module, length: int) -> list[Piece]:

@@ -138,18 +138,16 @@ class Project:
         imports = ImportMap(skeleton, around.layout.package)
         targets = [imports.resolve(name) for name in skeleton.imports]
         targets += [imports.absolute(star) for star in skeleton.stars[:_MOST_STARS]]
-        found: dict[str, None] = {}
-        for target in targets:
-            place = around.place(target) if target else None
-            for path in self._around(*place) if place is not None else ():
-                if self._says(path, said):
-                    found[path] = None
-        return list(found)
+        places = [around.place(target) for target in targets if target]
+        # Many names come from few files.
+        sides = dict.fromkeys((place[0], bool(place[1])) for place in places if place is not None)
+        paths = dict.fromkeys(one for path, on in sides for one in self._around(path, hands_on=on))
+        return [path for path in paths if self._says(path, said)]
 
-    def _around(self, path: str, rest: list[str]) -> list[str]:
+    def _around(self, path: str, *, hands_on: bool) -> list[str]:
         """A file; where it is that of a package which hands a name on, those beside it."""
         folder, name = os.path.split(path)
-        if name != "__init__.py" or not rest:
+        if name != "__init__.py" or not hands_on:
             return [path]
         return [os.path.join(folder, one) for one in sorted(self.listing(folder)) if one.endswith(".py")]
 
