@@ -30,7 +30,7 @@ TRAINS = "import torch\ndef build():\n    return torch.nn.Dropout(0.5)\n"
 EVALUATES = TRAINS.replace("Dropout(0.5)", "Dropout(0.5).eval()")
 
 
-_PATIENCE = 10  # seconds
+_PATIENCE = 20  # seconds
 
 
 class Editor:
@@ -150,7 +150,7 @@ def editor(tmp_path: Path) -> Iterator[Editor]:
     editor.end()
 
 
-@pytest.mark.limit(60)
+@pytest.mark.limit(120)
 def test_findings_come_and_go(editor: Editor, tmp_path: Path) -> None:
     uri = (tmp_path / "train.py").as_uri()
     editor.type(uri, MODEL)
@@ -168,7 +168,7 @@ def test_findings_come_and_go(editor: Editor, tmp_path: Path) -> None:
     editor.told(uri)
 
 
-@pytest.mark.limit(60)
+@pytest.mark.limit(120)
 def test_what_is_open_counts_as_it_is_in_the_editor(editor: Editor, tmp_path: Path) -> None:
     (tmp_path / "nets.py").write_text(EVALUATES)
     nets, loads = (tmp_path / "nets.py").as_uri(), (tmp_path / "loads.py").as_uri()
@@ -183,7 +183,7 @@ def test_what_is_open_counts_as_it_is_in_the_editor(editor: Editor, tmp_path: Pa
     editor.told(loads)
 
 
-@pytest.mark.limit(60)
+@pytest.mark.limit(120)
 def test_settings_and_configuration_files(editor: Editor, tmp_path: Path) -> None:
     uri = (tmp_path / "train.py").as_uri()
     editor.type(uri, LOGS_A_GRAPH)
@@ -211,7 +211,7 @@ def test_settings_and_configuration_files(editor: Editor, tmp_path: Path) -> Non
     editor.told(uri, "torchlint TL201")
 
 
-@pytest.mark.limit(60)
+@pytest.mark.limit(120)
 def test_flake8_of_the_server_and_we_do_not_say_the_same(editor: Editor, tmp_path: Path) -> None:
     uri = (tmp_path / "train.py").as_uri()
     # Where there is no such program, the server takes the flake8 beside it.
@@ -224,7 +224,7 @@ def test_flake8_of_the_server_and_we_do_not_say_the_same(editor: Editor, tmp_pat
         editor.told(uri, "torchlint TL201")
 
 
-@pytest.mark.limit(60)
+@pytest.mark.limit(120)
 def test_notebooks(editor: Editor, tmp_path: Path) -> None:
     first, *rest = LOGS_A_GRAPH.split("\n", 1)
     cells = {

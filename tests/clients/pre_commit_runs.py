@@ -3,7 +3,8 @@
     python tests/clients/pre_commit_runs.py
 
 Prints what was seen and the seconds it took; exit 1 where something is not as it ought to be. Takes the last
-commit of this repository. Needs pre-commit, git and the registry of PyPI; `unshare` for the run without network.
+commit of this repository. Needs pre-commit, git and the registry of PyPI, and `unshare` for the run without
+network.
 """
 
 from __future__ import annotations
