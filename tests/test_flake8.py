@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 from command import BROKEN, LOGS_A_GRAPH, environment, write
-
-TOLD = "4:7: TL201 'y.item()' reads a tensor that still requires grad"
+from flake8_cases import AT_THE_BORDER, CASES, TOLD, Case
 
 
 def flake8(*arguments: str, cwd: Path, stdin: str = "") -> list[str]:
@@ -36,9 +35,7 @@ def test_it_is_on_by_itself(tmp_path: Path) -> None:
     ("arguments", "shown"),
     [
         (("--select", "TL"), True),
-        (("--select", "TL2"), True),
         (("--select", "TL201"), True),
-        (("--select", "E,W"), False),
         (("--select", "TL1,TL3"), False),
         (("--ignore", "E501"), True),
         (("--ignore", "TL2"), False),
@@ -91,21 +88,10 @@ def test_a_rule_that_is_off_stays_off(arguments: tuple[str, ...], shown: bool, t
     assert done.stdout.splitlines() == ([f"a.py:{TOLD}"] if shown else [])
 
 
-AT_THE_BORDER = """import torch
-
-
-@torch.no_grad()
-def gaps(a, b):
-    return (a - b).abs()
-"""
-
-
 @pytest.mark.parametrize(
     ("arguments", "shown"),
     [
         ((), False),
-        (("--ignore", "E501"), False),
-        (("--extend-select", "TL404"), True),
         (("--select", "TL4"), True),
     ],
 )
@@ -117,23 +103,18 @@ def test_the_pedantic_rule_waits_to_be_selected(
     assert told == (["TL404"] if shown else [])
 
 
+@pytest.mark.parametrize("case", [one for one in CASES if not one.plugins], ids=lambda one: one.name)
+def test_what_users_do(case: Case, tmp_path: Path) -> None:
+    """`clients/flake8_versions.py` asks the same of other versions, and of other plugins beside."""
+    assert case.run(sys.executable, tmp_path) == case.shown
+
+
 def test_a_configuration_file_with_ignore(tmp_path: Path) -> None:
     write(tmp_path, a=LOGS_A_GRAPH)
     (tmp_path / ".flake8").write_text("[flake8]\nignore = E501\nextend-select = TL\n")
     assert flake8("a.py", cwd=tmp_path) == [f"a.py:{TOLD}"]
     (tmp_path / ".flake8").write_text("[flake8]\nextend-ignore = TL201\n")
     assert flake8("a.py", cwd=tmp_path) == []
-
-
-def test_comments(tmp_path: Path) -> None:
-    line = "print(y.item())"
-    write(
-        tmp_path,
-        a=LOGS_A_GRAPH.replace(line, f"{line}  # noqa: TL201"),
-        b=LOGS_A_GRAPH.replace(line, f"{line}  # torchlint: ignore[TL201] wanted"),
-    )
-    assert flake8(".", cwd=tmp_path) == []
-    assert flake8("--disable-noqa", ".", cwd=tmp_path) == [f"a.py:{TOLD}"]
 
 
 def test_columns_are_code_points(tmp_path: Path) -> None:
@@ -161,13 +142,6 @@ def test_standard_input(tmp_path: Path) -> None:
 def test_a_file_that_does_not_parse_is_left_to_flake8(tmp_path: Path) -> None:
     write(tmp_path, a=BROKEN)
     assert [line.split()[1] for line in flake8("a.py", cwd=tmp_path)] == ["E999"]
-
-
-def test_processes(tmp_path: Path) -> None:
-    names = [f"m{number:02}" for number in range(12)]
-    write(tmp_path, **dict.fromkeys(names, LOGS_A_GRAPH))
-    shown = flake8("-j", "3", "--select", "TL2", ".", cwd=tmp_path)
-    assert sorted(shown) == [f"{name}.py:{TOLD}" for name in names]
 
 
 def test_libcst_is_imported_for_files_that_need_it_only(tmp_path: Path) -> None:

@@ -38,9 +38,14 @@ def test_what_it_needs() -> None:
 
 def test_entry_points() -> None:
     points = {(point.group, point.name): point for point in distribution().entry_points}
-    assert set(points) == {("console_scripts", "torchlint"), ("flake8.extension", "TL")}
+    assert set(points) == {
+        ("console_scripts", "torchlint"),
+        ("flake8.extension", "TL"),
+        ("pylsp", "torchlint"),
+    }
     for point in points.values():
-        assert callable(point.load())
+        found = point.load()
+        assert callable(found.pylsp_lint if point.group == "pylsp" else found)
 
 
 def test_the_command_and_the_module_are_the_same(tmp_path: Path) -> None:

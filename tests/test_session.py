@@ -143,6 +143,25 @@ def test_files_around_it_count_as_they_are_in_the_editor(tmp_path: Path) -> None
     assert session.check(source, TOGETHER) == _fresh(source, TOGETHER)
 
 
+def test_a_neighbour_counts_as_the_disk_has_it_once_it_is_closed_or_torn(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("")
+    evaluates = MAKE.replace("    if ready:\n        net.eval()", "    net.eval()")
+    for name_, text in {"nets.py": NET, "make.py": evaluates, "run.py": RUN}.items():
+        (tmp_path / name_).write_text(text)
+    session, config = Session(), Config(select=("TL101",))
+    source = Source.from_text(RUN, str(tmp_path / "run.py"))
+    make = str(tmp_path / "make.py")
+    assert not session.check(source, config)
+    session.hold(Source.from_text(MAKE, make))
+    assert session.check(source, config)
+    session.release(make)
+    assert not session.check(source, config)
+    for text, tells in ((MAKE, True), (MAKE + "(", None), (evaluates, False)):
+        session.hold(Source.from_text(text, make))
+        found = session.check(source, config)
+        assert tells is None or bool(found) == tells
+
+
 def test_a_keystroke_walks_little_again() -> None:
     text = "\n".join(path.read_text("utf-8") for path in situations("TL101")[:8])
     session = Session()

@@ -73,10 +73,14 @@ class Buffers(Project):
         """Let the disk speak for a file again."""
         path = self._path(filename)
         if self._buffers.pop(path, None) is not None:
-            self._flows.pop(path, None)
-            self._traced.pop(path, None)
-            self._declared = False
+            self._drop_flows()
             self._forget_words()
+
+    def _drop_flows(self) -> None:
+        """Walks that are remembered ask the very flow that they once asked, so one is never dropped alone."""
+        self._flows.clear()
+        self._traced.clear()
+        self._declared = False
 
     @property
     def tracer(self) -> Tracer:
@@ -204,9 +208,7 @@ class Buffers(Project):
             flow.change(buffer.source, self._outline(buffer))
         except UnreadableSource:
             # Whoever asks for it reads it again, and finds no file where that fails.
-            self._traced.pop(path, None)
-            del self._flows[path]
-            self._declared = False
+            self._drop_flows()
 
     def _read(self, path: str) -> FileFlow | None:
         buffer = self._buffers.get(path)
