@@ -27,14 +27,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A source's own syntax warnings are for Python to show when it runs.
     warnings.simplefilter("ignore")
     try:
-        options = _parser().parse_args(_spelled(argv))
+        options = _parser().parse_args(words := _spelled(argv))
+        if vars(options).get("paths") == [os.curdir] and _is_an_empty_list(words):
+            options.paths = []
         status: int = options.run(options)
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
         # What processes have begun is ended before the exit; a second Ctrl-C does not wait for it.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        return 130
+        return check.INTERRUPTED
     except BrokenPipeError:
         # The reader has seen enough. Python would complain of the closed pipe again while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -56,6 +58,15 @@ def _spelled(argv: Sequence[str] | None) -> list[str]:
     end = words.index("--") if "--" in words else len(words)
     optional = check.OPTIONAL_VALUES if words[:1] == ["check"] else ()
     return [f"{word}=" if word in optional and at < end else word for at, word in enumerate(words)]
+
+
+def _is_an_empty_list(words: Sequence[str]) -> bool:
+    """Whether the paths were to come from files and none did; that is not the working folder."""
+    return (
+        words[:1] == ["check"]
+        and os.curdir not in words
+        and any(word.startswith("@") and len(word) > 1 for word in words)
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
