@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 
 from torchlint import __version__
-from torchlint.commands import baseline, check, config, prove, rule, server
+from torchlint.commands import baseline, check, completion, config, prove, rule, server
 from torchlint.errors import TorchlintError
 
 
@@ -78,6 +78,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"torchlint {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (check, baseline, rule, config, prove, server):
+    for command in (check, baseline, rule, config, prove, server, completion):
         command.add(commands)
     return parser
