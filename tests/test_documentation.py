@@ -1,8 +1,8 @@
 """The commands in the README and in docs/ work as they are written.
 
-Each ```sh or ```console block runs in a folder of its own, with a finding in train.py and in train.ipynb, none
-in notebooks/, and what the page shows behind a comment `<!-- file: NAME -->`. A command ends with 0 unless its
-line says `# exit status N`. `<!-- not run: REASON -->` before a block leaves it out.
+Each ```sh or ```console block runs in a folder of its own, with a finding in train.py and in train.ipynb,
+none in notebooks/, and what the page shows behind a comment `<!-- file: NAME -->`. A command ends with 0
+unless its line says `# exit status N`. `<!-- not run: REASON -->` before a block leaves it out.
 """
 
 from __future__ import annotations
