@@ -71,7 +71,8 @@ def test_with_fixes_it_does_not_run_for_its_own(tmp_path: Path) -> None:
     write(tmp_path, a=LOGS_A_GRAPH)
     watching = Watching("--fix", "a.py", cwd=tmp_path)
     watching.until("Found 1 error (1 fixed, 0 remaining).\n")
-    write(tmp_path, a=CURED + "\nprint(y.item())\n")
+    write(tmp_path, new=CURED + "\nprint(y.item())\n")
+    (tmp_path / "new.py").replace(tmp_path / "a.py")  # at once, as one change
     assert watching.until("Found 1 error (1 fixed, 0 remaining).\n").count("File change detected...") == 1
     assert watching.stop() == 130
     assert (tmp_path / "a.py").read_text() == CURED + "\nprint(y.detach().item())\n"

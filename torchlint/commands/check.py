@@ -119,6 +119,7 @@ def check(
     changed = options.exit_non_zero_on_fix and any(result.fixed for result in results)
     found = {diagnostic.code for result in results for diagnostic in result.diagnostics}
     status = 2 if "TL002" in found else 1 if (found or changed) and not options.exit_zero else 0
+    status = status if interrupted is None else INTERRUPTED
     reporting.report(options, results, palette=palette, fixing=made, status=status, out=out)
     return status if interrupted is None else _stopped(interrupted, options)
 
