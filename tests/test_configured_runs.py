@@ -56,6 +56,33 @@ class TestTheCommand:
         mine = str(put(folder / "mine.toml", 'per-file-ignores = { "sub/*" = ["TL2"] }'))
         assert shown(capsys, "--config", mine) == ["a.py"]
 
+    def test_a_baseline_of_the_configuration(self, folder: Path, capsys: Out) -> None:
+        put(folder / "torchlint.toml", 'baseline = "known/base.json"\n')
+        assert failed(capsys) == (
+            "there is no baseline known/base.json; `torchlint baseline known/base.json` writes one"
+        )
+        (folder / "known").mkdir()
+        for _ in range(2):  # the second one holds as much as the first
+            assert main(["baseline", "known/base.json"]) == 0
+            assert capsys.readouterr().out == "Wrote 2 findings of 2 files to known/base.json.\n"
+        assert shown(capsys) == []
+        assert shown(capsys, "--no-baseline") == ["a.py", "sub/b.py"]
+        os.chdir(folder / "sub")
+        assert shown(capsys) == [], "it is named from the folder of the configuration"
+        put(folder / "sub" / "torchlint.toml", 'extend = "../torchlint.toml"\nbaseline = ""\n')
+        assert shown(capsys) == ["b.py"]
+
+    def test_a_list_of_paths_that_is_empty(self, folder: Path, capsys: Out) -> None:
+        (folder / "none").write_text("")
+        assert main(["check", "@none"]) == 0
+        said = capsys.readouterr()
+        assert (said.out, said.err) == (
+            "All checks passed!\n",
+            "warning: no Python files found under the given path(s)\n",
+        )
+        assert shown(capsys, "@none", "sub") == ["sub/b.py"]
+        assert shown(capsys, "@none", ".") == ["a.py", "sub/b.py"]
+
     def test_the_command_stands_above_it(self, folder: Path, capsys: Out) -> None:
         put(folder / "torchlint.toml", 'select = ["TL1"]\nexclude = ["sub"]\n')
         assert shown(capsys, "--extend-select", "TL201") == ["a.py"]

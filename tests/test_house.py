@@ -63,7 +63,7 @@ FLOORS: dict[str, int] = {
         4,
     ),
     **dict.fromkeys(("comments", "silence"), 4),
-    **dict.fromkeys(("gitignored", "tomlfile"), 4),
+    **dict.fromkeys(("gitignored", "tomlfile", "progress"), 4),
     # Of fixes.
     **dict.fromkeys(("leftovers", "diffs", "saving"), 4),
     **dict.fromkeys(("buffers", "session"), 4),

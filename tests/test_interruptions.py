@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -68,11 +70,21 @@ def test_ctrl_c_while_it_waits_for_input(tmp_path: Path) -> None:
 @pytest.mark.parametrize("whole_group", [True, False])
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_while_it_works(jobs: str, whole_group: bool, tmp_path: Path) -> None:
-    many(tmp_path, 100)
-    os.mkfifo(tmp_path / "a.py")  # whoever reads it waits for the other end
-    process = start("check", "--jobs", jobs, cwd=tmp_path)
-    other_end = once_it_is_read(tmp_path / "a.py", process)
+    """What is done is reported and, where it was fixed, written; the last line says how far it came."""
+    many(tmp_path, 60, size=20)
+    os.mkfifo(tmp_path / "m0010.py.py")  # whoever reads it waits for the other end
+    process = start("check", "--fix", "--output-format", "json", "--jobs", jobs, cwd=tmp_path)
+    other_end = once_it_is_read(tmp_path / "m0010.py.py", process)
     os.kill(-process.pid if whole_group else process.pid, signal.SIGINT)
     os.close(other_end)
-    _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, b"")
+    out, err = process.communicate(timeout=60)
+    said = re.fullmatch(r"interrupted: (\d+) of 61 files checked\n", err.decode())
+    assert process.returncode == 130
+    assert said is not None, err
+    fixed = [
+        path.name for path in sorted(tmp_path.iterdir()) if path.is_file() and "detach" in path.read_text()
+    ]
+    assert json.loads(out) == [], "all that was found is fixed"
+    assert 11 <= int(said[1]) < 61
+    assert len(fixed) in range(int(said[1]) - 1, int(said[1]) + 2)
+    assert {path.name[:1] for path in tmp_path.iterdir()} == {"m"}, "no temporary file is left"

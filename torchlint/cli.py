@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 
 from torchlint import __version__
-from torchlint.commands import baseline, check, config, prove, rule, server
+from torchlint.commands import baseline, check, completion, config, prove, rule, server
 from torchlint.errors import TorchlintError
 
 
@@ -27,14 +27,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A source's own syntax warnings are for Python to show when it runs.
     warnings.simplefilter("ignore")
     try:
-        options = _parser().parse_args(_spelled(argv))
+        options = _parser().parse_args(words := _spelled(argv))
+        if vars(options).get("paths") == [os.curdir] and _is_an_empty_list(words):
+            options.paths = []
         status: int = options.run(options)
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
         # What processes have begun is ended before the exit; a second Ctrl-C does not wait for it.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        return 130
+        return check.INTERRUPTED
     except BrokenPipeError:
         # The reader has seen enough. Python would complain of the closed pipe again while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -58,6 +60,15 @@ def _spelled(argv: Sequence[str] | None) -> list[str]:
     return [f"{word}=" if word in optional and at < end else word for at, word in enumerate(words)]
 
 
+def _is_an_empty_list(words: Sequence[str]) -> bool:
+    """Whether the paths were to come from files and none did; that is not the working folder."""
+    return (
+        words[:1] == ["check"]
+        and os.curdir not in words
+        and any(word.startswith("@") and len(word) > 1 for word in words)
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="torchlint",
@@ -67,6 +78,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"torchlint {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (check, baseline, rule, config, prove, server):
+    for command in (check, baseline, rule, config, prove, server, completion):
         command.add(commands)
     return parser

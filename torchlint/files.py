@@ -78,7 +78,7 @@ def find_files(
     files: set[str] = set()
     with Ignored() as ignored:
         for path in paths:
-            name = _from_here(path)
+            name = relative(path)
             if force_exclude and is_excluded(os.path.abspath(path), sieve_of, os.getcwd()):
                 continue
             if os.path.isdir(path):
@@ -93,6 +93,16 @@ def named_from(filename: str, folder: str) -> str:
     """A path as it is named from a folder, with slashes; absolute where it does not lie under that."""
     full, top = os.path.abspath(filename), os.path.join(os.path.abspath(folder), "")
     return (full[len(top) :] if full.startswith(top) else full).replace(os.sep, "/")
+
+
+def relative(path: str) -> str:
+    """A path as it is named from the working folder where it lies under it, absolute elsewhere."""
+    here = os.getcwd()
+    full = os.path.abspath(path)
+    if full == here:
+        return os.curdir
+    prefix = here if here.endswith(os.sep) else here + os.sep
+    return full[len(prefix) :] if full.startswith(prefix) else full
 
 
 def reason(error: OSError) -> str:
@@ -132,13 +142,3 @@ def is_excluded(path: str, sieve_of: Callable[[str], Sieve], top: str) -> bool:
             return True
         path = above
     return False
-
-
-def _from_here(path: str) -> str:
-    """A path named from the working folder where it lies under it, absolute elsewhere."""
-    here = os.getcwd()
-    full = os.path.abspath(path)
-    if full == here:
-        return os.curdir
-    prefix = here if here.endswith(os.sep) else here + os.sep
-    return full[len(prefix) :] if full.startswith(prefix) else full

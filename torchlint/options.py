@@ -169,6 +169,15 @@ _LIST = (
         "TL404 stay silent; nothing else depends on it.",
         'target-torch = "1.8"',
     ),
+    Option(
+        "baseline",
+        Kind.PATH,
+        None,
+        "A file of known findings, which are not reported; `torchlint baseline FILE` writes it. The path is "
+        "taken from the folder of this file; an empty one means none.",
+        'baseline = "torchlint-baseline.json"',
+        whole_run=True,
+    ),
     Option("fix", Kind.FLAG, False, "Make the safe fixes.", "fix = true", whole_run=True),
     Option(
         "unsafe-fixes",

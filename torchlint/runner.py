@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +24,10 @@ from torchlint.saving import write
 from torchlint.source import Source
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from multiprocessing.synchronize import Event
+    from types import FrameType
+
     from torchlint.baseline import Key
     from torchlint.comments import Remark
     from torchlint.project import Project
@@ -185,32 +190,61 @@ def check_files(
     fix: bool = False,
     diff: bool = False,
     jobs: int | None = None,
+    begun: Callable[[], None] = lambda: None,
 ) -> Iterator[Checked]:
     """What each file gives, in the order of the names; one configuration for all, or one for each.
 
-    `jobs` is how many processes to use; `None` takes one for each core where there are enough files.
+    `jobs` is how many processes to use; `None` takes one for each core where there are enough files. `begun`
+    is called once they are there. Raises KeyboardInterrupt after Ctrl-C, behind the files that are done.
     """
     shared_project.cache_clear()
     configs = [config] * len(filenames) if isinstance(config, Config) else config
     check = partial(check_file, fix=fix, diff=diff)
     processes = _processes(len(filenames), jobs)
     if processes < 2:
+        begun()
         yield from map(check, filenames, configs)
         return
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
 
-    pool = ProcessPoolExecutor(processes, initializer=_start_process)
+    stop = get_context().Event()
+    pool = ProcessPoolExecutor(processes, initializer=_start_process, initargs=(stop,))
+    tasks = list(zip(filenames, configs, strict=True))
+    pending: deque[Future[list[Checked]]] = deque()
     try:
         with _interruption_kept_back():
-            results = pool.map(check, filenames, configs, chunksize=_FILES_AT_ONCE)
-        yield from results
+            for start in range(0, len(tasks), _FILES_AT_ONCE):
+                pending.append(pool.submit(_check_some, check, tasks[start : start + _FILES_AT_ONCE]))
+        begun()
+        try:
+            while pending:
+                done = pending[0].result()
+                pending.popleft()
+                yield from done
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one does not wait
+            stop.set()
+            for future in [future for future in pending if not future.cancel()]:
+                yield from future.result()
+            raise
         # All is done, so this takes no time; Python trips over the pool's pipes where it ends before them.
         pool.shutdown()
     except BrokenProcessPool:
         raise InternalError("a process of torchlint died; --jobs 1 shows at which file") from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _check_some(check: Callable[[str, Config], Checked], tasks: list[tuple[str, Config]]) -> list[Checked]:
+    """What a process makes of a few files, or of those that it has done when it is told to stop."""
+    results = []
+    for filename, config in tasks:
+        if any(stop.is_set() for stop in _told_to_stop):
+            break
+        results.append(check(filename, config))
+    return results
 
 
 def _check_bytes(data: bytes, filename: str, config: Config, *, fix: bool) -> tuple[Checked, bytes]:
@@ -280,10 +314,19 @@ def _interruption_kept_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start_process() -> None:
+def _start_process(stop: Event) -> None:
     # Ctrl-C reaches every process of the group. One that dies by it may hold a lock of the pool, so each ends
-    # the few files it has and the first process decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # the file it has and the first process decides; with a second one nothing matters any more.
+    signal.signal(signal.SIGINT, _heed_the_next)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     warnings.simplefilter("ignore")
+    _told_to_stop.append(stop)
+
+
+def _heed_the_next(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+
+
+_told_to_stop: list[Event] = []
+"""Of a process that works for another: what says that it is to begin no other file."""

@@ -124,8 +124,13 @@ def settings_of(folder: str, overrides: Overrides = NO_OVERRIDES) -> Settings:
 
 def forget() -> None:
     """Read everything anew from now on: a configuration file was changed, made or removed."""
-    for known in (_homes, _settled):
+    for known in (_homes, _settled, _opened):
         known.clear()
+
+
+def files_read() -> list[str]:
+    """The configuration files that were read since `forget`, broken ones too."""
+    return sorted(_opened)
 
 
 def given_by(
@@ -147,6 +152,7 @@ def given_by(
 
 _homes: dict[str, str | None] = {}
 _settled: dict[tuple[str | None, Overrides], Settings] = {}
+_opened: set[str] = set()
 
 
 def _nearest(folder: str) -> str | None:
@@ -203,6 +209,7 @@ def _read(path: str, base: str | None, chain: tuple[str, ...] = ()) -> tuple[Giv
     name = tomlfile.shown(path)
     if path in chain or len(chain) > _LONGEST_CHAIN:
         raise ConfigError(f"{name} extends itself, by way of {tomlfile.shown(chain[-1])}")
+    _opened.add(path)
     data, text = tomlfile.read(path)
     top = ["tool", "torchlint"] if _is_shared(path) else []
     table = _table(data, path)

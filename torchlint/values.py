@@ -115,7 +115,11 @@ def _file_codes(option: Option, given: object, folder: str) -> tuple[tuple[str, 
 
 
 def _path(option: Option, given: object, folder: str) -> str:
-    return given if isinstance(given, str) and given else _refuse(option, given)
+    if not isinstance(given, str):
+        _refuse(option, given)
+    if option.name == "extend":  # a file beside its own, whatever other paths are taken from
+        return given or _refuse(option, given)
+    return os.path.join(folder, os.path.expanduser(given)) if given else ""
 
 
 def _release(option: Option, given: object, folder: str) -> tuple[int, ...]:

@@ -56,6 +56,7 @@ def _run(options: argparse.Namespace) -> int:
         raise ConfigError("a baseline is about files, not about standard input")
     require_place(options.file)
     overrides = overriding.settle(options)
+    options.baseline = None  # a new one has everything, whatever a configuration file says is known
     files, configs = overriding.files_of(options, overrides)
     results = list(check_files(files, configs, jobs=options.jobs))
     told = [one for result in results for one in result.diagnostics if one.about_file]

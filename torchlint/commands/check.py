@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from torchlint.commands import fixing, overriding, reporting
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 OPTIONAL_VALUES = ("--add-noqa", "--add-ignore")
 """Options that take a value behind '=' or none."""
+
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as shells have it."""
 
 _STDIN = "-"
 
@@ -33,6 +38,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     fixing.add_options(check)
     add("--baseline", metavar="FILE", help="only what is not in FILE; `torchlint baseline` writes it")
     add(
+        "--no-baseline",
+        dest="baseline",
+        action="store_const",
+        const="",
+        help="all, whatever is in a baseline",
+    )
+    add(
         "--ignore-noqa",
         "--disable-noqa",
         action="store_true",
@@ -42,11 +54,26 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add("--add-ignore", nargs="?", metavar="=REASON", help="the same with '# torchlint: ignore[CODE]'")
     add("--show-settings", action="store_true", help="tell what holds for the first file, and who says so")
     add("--show-files", action="store_true", help="list the files that would be checked")
+    add("--watch", "-w", action="store_true", help="check again whenever a file changes")
     add("--color", choices=("auto", "always", "never"), default="auto", help="default: auto")
     reporting.add_options(check)
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.watch:
+        from torchlint.commands.watch import watch
+
+        return watch(options, check)
+    return check(options)
+
+
+def check(
+    options: argparse.Namespace, begin: Callable[[Sequence[Checked]], None] = lambda results: None
+) -> int:
+    """Check once and report, which may change the options; gives the exit status. Raises ConfigError.
+
+    `begin` hears what every file gave, before the report.
+    """
     from torchlint.reports import Fixing, Palette
 
     reporting.ask_environment(options)
@@ -59,6 +86,7 @@ def _run(options: argparse.Namespace) -> int:
     tell = reporting.warner(options)
     comments = adding(options)
     out = sys.stdout
+    interrupted = None
     if options.baseline is not None:
         from torchlint.baseline import load
 
@@ -72,7 +100,10 @@ def _run(options: argparse.Namespace) -> int:
             sys.stdout.buffer.write(fixed)
             out = sys.stderr
     else:
-        results = _check_paths(options, overrides)
+        results, interrupted = _check_paths(options, overrides)
+    if interrupted is not None and comments is not None:
+        raise KeyboardInterrupt  # comments are put at all findings or at none
+    begin(results)
     for result in results:
         if result.warning is not None:
             tell(result.warning)
@@ -82,13 +113,23 @@ def _run(options: argparse.Namespace) -> int:
         return write_comments(results, comments)
     palette = Palette(_coloured(options.color, out))
     if options.fix_only:
-        return fixing.report(options, results, palette=palette, out=out)
+        status = fixing.report(options, results, palette=palette, out=out)
+        return status if interrupted is None else _stopped(interrupted, options)
     made = Fixing(options.fix, options.unsafe_fixes, options.show_fixes)
     changed = options.exit_non_zero_on_fix and any(result.fixed for result in results)
     found = {diagnostic.code for result in results for diagnostic in result.diagnostics}
     status = 2 if "TL002" in found else 1 if (found or changed) and not options.exit_zero else 0
+    status = status if interrupted is None else INTERRUPTED
     reporting.report(options, results, palette=palette, fixing=made, status=status, out=out)
-    return status
+    return status if interrupted is None else _stopped(interrupted, options)
+
+
+def _stopped(interrupted: str, options: argparse.Namespace) -> int:
+    """Say after the report that Ctrl-C has ended the run before its end."""
+    sys.stdout.flush()
+    if not (options.quiet or options.silent):
+        print(f"interrupted: {interrupted}", file=sys.stderr)
+    return INTERRUPTED
 
 
 def _show(options: argparse.Namespace, overrides: Overrides) -> int:
@@ -98,7 +139,7 @@ def _show(options: argparse.Namespace, overrides: Overrides) -> int:
     if _STDIN in options.paths:
         files = [options.stdin_filename or _STDIN]
     else:
-        files = overriding.find(options.paths or [os.curdir], options, overrides)
+        files = overriding.find(options.paths, options, overrides)
     if options.show_files:
         for name in files:
             print(os.path.abspath(name))
@@ -124,16 +165,29 @@ def _check_stdin(options: argparse.Namespace, overrides: Overrides) -> tuple[lis
     return [checked], fixed
 
 
-def _check_paths(options: argparse.Namespace, overrides: Overrides) -> list[Checked]:
+def _check_paths(options: argparse.Namespace, overrides: Overrides) -> tuple[list[Checked], str | None]:
+    """What is to be told of the files, and how far Ctrl-C let them come where it was hit."""
+    from torchlint.progress import Progress
     from torchlint.runner import check_files
 
     files, configs = overriding.files_of(options, overrides, tell=reporting.warner(options))
-    results = list(check_files(files, configs, fix=options.fix, diff=options.diff, jobs=options.jobs))
-    if options.baseline is not None:
+    results: list[Checked] = []
+    interrupted = None
+    with Progress(files, sys.stderr, shown=reporting.is_watched(options)) as progress:
+        try:
+            for result in check_files(
+                files, configs, fix=options.fix, diff=options.diff, jobs=options.jobs, begun=progress.begin
+            ):
+                results.append(result)
+                progress.advance()
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one does not wait for the report
+            interrupted = f"{len(results)} of {len(files)} files checked"
+    if options.baseline is not None and interrupted is None:
         from torchlint.commands.baseline import tell_gone
 
         tell_gone(results, configs, overriding.config_of(os.curdir, options, overrides))
-    return [result for result in results if _says_something(result)]
+    return [result for result in results if _says_something(result)], interrupted
 
 
 def _says_something(result: Checked) -> bool:

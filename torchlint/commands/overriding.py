@@ -25,6 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "paths",
         nargs="*",
+        default=[os.curdir],
         metavar="PATH",
         help="files, folders, - for standard input, or @FILE that holds paths, one a line (default: .)",
     )
@@ -62,6 +63,7 @@ def settle(options: argparse.Namespace) -> Overrides:
 
     Those around standard input's name decide, or else those around the working folder. Raises ConfigError.
     """
+    from torchlint.files import relative
     from torchlint.options import OPTIONS, Kind
     from torchlint.settings import NO_OVERRIDES, Overrides, given_by, settings_for
 
@@ -83,6 +85,7 @@ def settle(options: argparse.Namespace) -> Overrides:
     for name, option in OPTIONS.items():
         if option.whole_run:
             setattr(options, name.replace("-", "_"), around.value(name))
+    options.baseline = relative(options.baseline) if options.baseline else None
     return overrides
 
 
@@ -104,7 +107,7 @@ def files_of(
     options: argparse.Namespace, overrides: Overrides, *, tell: Callable[[str], None] = warn
 ) -> tuple[list[str], list[Config]]:
     """The files that the options name, and what decides in each. Raises ConfigError."""
-    files = find(options.paths or [os.curdir], options, overrides, tell=tell)
+    files = find(options.paths, options, overrides, tell=tell)
     if not files:
         tell("no Python files found under the given path(s)")
     return files, [config_of(name, options, overrides) for name in files]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torchlint.runner import Checked
 
 _FORMAT = "TORCHLINT_OUTPUT_FORMAT"
+_FOR_PEOPLE = ("full", "concise", "grouped")
 _FILE = "TORCHLINT_OUTPUT_FILE"
 
 
@@ -74,6 +76,15 @@ def output_file(options: argparse.Namespace) -> str | None:
     except OSError as error:
         raise _unwritable(filename, error) from None
     return filename
+
+
+def is_watched(options: argparse.Namespace) -> bool:
+    """Whether a person sits before the terminal to whom a long run may show how far it has come."""
+    if options.quiet or options.silent or output_format(options) not in _FOR_PEOPLE:
+        return False
+    if os.environ.get("CI", "").lower() not in ("", "0", "false") or os.environ.get("TERM") == "dumb":
+        return False
+    return sys.stderr.isatty()
 
 
 def report(

@@ -63,7 +63,8 @@ def _level(code: str) -> str:
 
 
 def _invocation(names: dict[str, str], run: Run) -> _Object:
-    shown: _Object = {"executionSuccessful": "TL002" not in names}
+    whole = run.status != 130  # else Ctrl-C has ended it
+    shown: _Object = {"executionSuccessful": whole and "TL002" not in names}
     if run.status is not None:
         shown["exitCode"] = run.status
     return shown
