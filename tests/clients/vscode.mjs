@@ -13,7 +13,7 @@ const [modules, workspace, userData, extensions, bare, interpreter, screenshots]
 const require = createRequire(path.join(modules, "index.js"));
 const { chromium } = require("playwright-core");
 const file = path.join(workspace, "train.py");
-const PATIENCE = 60_000;
+const PATIENCE = 30_000;
 
 function tell(ok, claim, text = "") {
   console.log(`${ok ? "ok" : "not ok"}\t${claim}\t${text.replace(/\s+/g, " ").trim().slice(0, 300)}`);
@@ -31,18 +31,22 @@ async function until(wanted, patience = PATIENCE) {
   return undefined;
 }
 
+const QUIET = {
+  "security.workspace.trust.enabled": false,
+  "workbench.startupEditor": "none",
+  "workbench.tips.enabled": false,
+  "workbench.colorTheme": "Default Light Modern",
+  "editor.minimap.enabled": false,
+  "telemetry.telemetryLevel": "off",
+  "extensions.autoCheckUpdates": false,
+};
+
+/** Write the settings of the user once, and those of the folder, whose changes VS Code sees. */
 function set(settings) {
-  mkdirSync(path.join(userData, "User"), { recursive: true });
-  const quiet = {
-    "security.workspace.trust.enabled": false,
-    "workbench.startupEditor": "none",
-    "workbench.tips.enabled": false,
-    "workbench.colorTheme": "Default Light Modern",
-    "editor.minimap.enabled": false,
-    "telemetry.telemetryLevel": "off",
-    "extensions.autoCheckUpdates": false,
-  };
-  writeFileSync(path.join(userData, "User", "settings.json"), JSON.stringify({ ...quiet, ...settings }));
+  for (const [folder, values] of [[path.join(userData, "User"), QUIET], [path.join(workspace, ".vscode"), settings]]) {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path.join(folder, "settings.json"), JSON.stringify(values));
+  }
 }
 
 function freePort() {
@@ -74,7 +78,12 @@ async function main() {
     page.setDefaultTimeout(PATIENCE);
     await page.goto(`http://127.0.0.1:${port}/?folder=${encodeURIComponent(workspace)}`);
     await page.locator(".monaco-workbench").waitFor();
-    await look(page);
+    try {
+      await look(page);
+    } catch (error) {
+      await page.screenshot({ path: path.join(userData, "failure.png") });
+      throw error;
+    }
   } finally {
     await browser?.close();
     server.kill();
@@ -123,6 +132,7 @@ async function look(page) {
   tell(spent !== undefined, `squiggles ${spent} ms after the button is pressed, which installs it`,
     `${await squiggles.count()} of them`);
   await page.keyboard.press("Escape");
+  await command(page, "View: Toggle Primary Side Bar Visibility");
   await command(page, "Notifications: Clear All Notifications");
 
   await command(page, "Problems: Focus on Problems View");
@@ -137,6 +147,7 @@ async function look(page) {
   await until(async () => (await textOf(hover)).includes("item-without-detach"));
   const shown = await textOf(hover);
   tell(shown.includes("reads a tensor") && shown.includes("item-without-detach"), "under the mouse: finding and page", shown);
+  await new Promise((go) => setTimeout(go, 700)); // it fades in
   await page.screenshot({ path: path.join(screenshots, "vscode.png") });
   await page.mouse.move(600, 5);
 
@@ -146,7 +157,7 @@ async function look(page) {
   const menu = page.locator(".action-widget .monaco-list-row");
   await menu.filter({ hasText: "Put .detach()" }).first().waitFor();
   tell(true, "quick fix: the menu", await textOf(menu));
-  await menu.filter({ hasText: "Put .detach()" }).first().click();
+  await page.keyboard.press("Enter"); // the preferred one is at the top
   await page.locator(".view-line", { hasText: "loss.detach().item()" }).waitFor();
   await page.keyboard.press("Control+S");
   await until(() => onDisk().includes("loss.detach().item()"));
