@@ -89,6 +89,15 @@ class Editor:
         assert [str(one.code) for one in found] == list(codes), found
         return found
 
+    async def told(self, beginning: str) -> None:
+        """Wait for a message that begins so."""
+        for _ in range(_PATIENCE * 50):
+            said = [one.message for one in self.client.messages]
+            if any(one.startswith(beginning) for one in said):
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"{beginning!r} is not among {said}")
+
     async def actions(
         self, uri: str, at: types.Range, only: list[str] | None = None
     ) -> dict[str, types.CodeAction]:

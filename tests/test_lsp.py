@@ -60,6 +60,10 @@ async def test_an_editor_shows_findings_and_mends_them(
     fix = actions["Put .detach() before .item() (TL201)"]
     assert fix.is_preferred
     assert [edit.new_text for edit in edits_of(fix)] == ["detach().item"]
+    # An editor that knows versions makes the edit only in the text that it is for.
+    assert fix.edit is not None
+    assert (fix.edit.document_changes is not None) is not kind.startswith("neovim")
+    assert [one.text_document.version for one in fix.edit.document_changes or ()] in ([1], [])
     ignore = actions["Ignore TL201 on this line"]
     assert [edit.new_text for edit in edits_of(ignore)] == ["  # torchlint: ignore[TL201]"]
     assert "Open the page of TL201 (item-without-detach)" in actions
@@ -101,11 +105,9 @@ async def test_settings_other_files_and_notebooks(client: LanguageClient, tmp_pa
     await editor.codes(uri, "TL201")
     editor.client.set_configuration({"torchlint": {"ignore": ["TL999"]}})
     editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams(None))
-    for _ in range(500):
-        if any("unknown rule code" in one.message for one in editor.client.messages):
-            break
-        await asyncio.sleep(0.02)
-    assert any("unknown rule code in 'ignore' 'TL999'" in one.message for one in editor.client.messages)
+    said = "torchlint: unknown rule code 'TL999' in 'ignore' of the editor"
+    await editor.told(said)
+    await editor.codes(uri, "TL201")  # what held before holds
     editor.client.set_configuration({"torchlint": {"select": ["TL1", "item-without-detach"]}})
     editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams(None))
     assert types.WORKSPACE_DID_CHANGE_WATCHED_FILES in editor.registered
@@ -113,6 +115,8 @@ async def test_settings_other_files_and_notebooks(client: LanguageClient, tmp_pa
     # What another open file says counts before it is saved, and where it is nowhere but in the editor.
     editor.replace(uri, 2, USES_A_NET)
     (tmp_path / "nets.py").write_text(A_NET)
+    made = types.FileEvent(other, types.FileChangeType.Created)
+    editor.client.workspace_did_change_watched_files(types.DidChangeWatchedFilesParams([made]))
     editor.open(other, A_NET.replace("nn.Dropout(0.1)", "nn.ReLU()"))
     await editor.codes(uri)
     editor.replace(other, 2, A_NET)
@@ -120,12 +124,20 @@ async def test_settings_other_files_and_notebooks(client: LanguageClient, tmp_pa
     assert [one.code for one in found] == ["TL101"]
     editor.close(uri)
     editor.close(other)
+    assert len([one for one in editor.client.messages if one.message.startswith(said)]) == 1
 
-    cells = [(tmp_path / "n.ipynb").as_uri().replace("file:", "cells:") + f"#{name}" for name in "abc"]
+
+@pytest.mark.asyncio
+@pytest.mark.limit(60)
+async def test_cells_are_read_together_and_shown_apart(client: LanguageClient, tmp_path: Path) -> None:
+    editor = Editor(client)
+    await editor.start("visual_studio_code", tmp_path.as_uri())
+    cells = [(tmp_path / "n.ipynb").as_uri().replace("file:", "cells:") + f"#{name}" for name in "abcd"]
     texts = [
         "%matplotlib inline\nimport torch",
         "x = torch.ones(1, requires_grad=True)",
-        "print((x * 2).item())",
+        "!ls 'it\nprint((x * 2).item())",
+        "print(",
     ]
     kind = types.NotebookCellKind.Code
     notebook = (tmp_path / "n.ipynb").as_uri()
@@ -138,9 +150,22 @@ async def test_settings_other_files_and_notebooks(client: LanguageClient, tmp_pa
         )
     )
     (found_,) = await editor.codes(cells[2], "TL201")
-    assert found_.range.start == types.Position(0, 6)
+    assert found_.range.start == types.Position(1, 6)
+    (broken,) = await editor.codes(cells[3], "TL001")
+    assert broken.message.startswith("cannot parse this cell")
+    assert list(await editor.actions(cells[3], broken.range)) == []
     offered = await editor.actions(cells[2], found_.range)
-    assert any(one.is_preferred for one in offered.values())
+    fix, ignore = (
+        offered[one] for one in ("Put .detach() before .item() (TL201)", "Ignore TL201 on this line")
+    )
+    assert (fix.is_preferred, edits_of(fix)[0].new_text) == (True, "detach().item")
+    assert edits_of(ignore)[0] == types.TextEdit(
+        types.Range(types.Position(1, 21), types.Position(1, 21)), "  # torchlint: ignore[TL201]"
+    )
+    everything = await editor.actions(cells[2], found_.range, ["source.fixAll.torchlint"])
+    (edit,) = edits_of(everything["Make all safe fixes of torchlint"])
+    assert edit.new_text.strip() == "print((x * 2).detach().item())"
+    assert not await editor.actions(cells[1], found_.range, ["source.fixAll.torchlint"])
     known = types.VersionedNotebookDocumentIdentifier(version=2, uri=notebook)
     gone = types.NotebookDocumentCellChangeStructure(
         types.NotebookCellArrayChange(1, 1, []), did_close=[types.TextDocumentIdentifier(cells[1])]
@@ -148,6 +173,93 @@ async def test_settings_other_files_and_notebooks(client: LanguageClient, tmp_pa
     change = types.NotebookDocumentChangeEvent(cells=types.NotebookDocumentCellChanges(structure=gone))
     editor.client.notebook_document_did_change(types.DidChangeNotebookDocumentParams(known, change))
     await editor.codes(cells[2])
+    await editor.codes(cells[3], "TL001")
+
+
+@pytest.mark.asyncio
+@pytest.mark.limit(60)
+async def test_configuration_files_hold_and_the_editor_stands_above(
+    client: LanguageClient, tmp_path: Path
+) -> None:
+    editor = Editor(client)
+    editor.client.set_configuration({"torchlint": {"extendSelect": ["TL003"], "ignore": [], "select": None}})
+    (tmp_path / "build").mkdir()
+    project, uri = tmp_path / "pyproject.toml", (tmp_path / "train.py").as_uri()
+    project.write_text("[tool.torchlint]\nignore = ['TL201']\n")
+    await editor.start("visual_studio_code", tmp_path.as_uri())
+    editor.open(uri, LOGS_A_GRAPH + "pass  # noqa: TL301\n")
+    await editor.codes(uri, "TL003")
+    out = (tmp_path / "build" / "train.py").as_uri()
+    editor.open(out, LOGS_A_GRAPH)  # excluded, as `torchlint check .` does
+    await editor.codes(out)
+
+    async def write(text: str, *codes: str) -> None:
+        project.write_text(text)
+        change = types.FileEvent(project.as_uri(), types.FileChangeType.Changed)
+        editor.client.workspace_did_change_watched_files(types.DidChangeWatchedFilesParams([change]))
+        await editor.codes(uri, *codes)
+
+    await write("[tool.torchlint]\nextend-exclude = []\n", "TL201", "TL003")
+    await write("[tool.torchlint]\nselct = []\n", "TL201", "TL003")
+    await editor.told(f"torchlint: {project}:2: unknown key 'selct'")
+    await write("[tool.torchlint]\nselct = []\nfix = true\n", "TL201", "TL003")
+    editor.open((tmp_path / "other.py").as_uri(), LOGS_A_GRAPH)
+    await editor.codes((tmp_path / "other.py").as_uri(), "TL201")
+    await write("[tool.torchlint]\nselect = ['TL3']\n", "TL003")
+    assert len([one for one in editor.client.messages if "selct" in one.message]) == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.limit(60)
+async def test_a_client_that_watches_nothing_and_sets_all_at_the_start(
+    client: LanguageClient, tmp_path: Path
+) -> None:
+    (tmp_path / "known.json").write_text(
+        '{"version": 1, "findings": {"other.py": {"TL201": {"print(y.item())": 1}}}}'
+    )
+    editor = Editor(client)
+    options = {"select": ["TL2"], "baseline": "known.json"}
+    await editor.start("neovim@v0.7.0", tmp_path.as_uri(), options)
+    uri, other = (tmp_path / "train.py").as_uri(), (tmp_path / "other.py").as_uri()
+    editor.open(uri, LOGS_A_GRAPH)
+    editor.open(other, LOGS_A_GRAPH + "print(y.item(), end='')\n")
+    await editor.codes(uri, "TL201")
+    (found,) = await editor.codes(other, "TL201")
+    assert found.range.start.line == 4
+    (tmp_path / "torchlint.toml").write_text("per-file-ignores = { 'train.py' = ['TL201'] }\n")
+    for one in (uri, other):
+        editor.client.text_document_did_save(
+            types.DidSaveTextDocumentParams(types.TextDocumentIdentifier(one))
+        )
+    await editor.codes(uri)
+    await editor.codes(other, "TL201")
+
+    editor.open(uri, KEEPS_A_NUMBER, 7)
+    (found,) = await editor.codes(uri, "TL202")
+    offered = await editor.actions(uri, found.range)
+    fixes = [one for one in offered.values() if one.title.partition(" (")[0] in DETACHINGS]
+    assert [(one.title.partition(" (")[0], one.is_preferred) for one in fixes] == [
+        (DETACHINGS[0], True),
+        (DETACHINGS[1], False),
+    ]
+    assert edits_of(fixes[1])[0].new_text == "loss.detach().item()"
+
+
+DETACHINGS = ("Detach it", "Keep its number, by .item()")
+KEEPS_A_NUMBER = """\
+import torch
+
+
+def train(model, loader, optimizer):
+    model.train()
+    losses = []
+    for x in loader:
+        loss = model(x).mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss)
+    return sum(losses)
+"""
 
 
 @pytest.mark.asyncio
@@ -177,7 +289,8 @@ async def test_a_hostile_client_gets_no_stale_answer(client: LanguageClient, tmp
     await editor.codes(uri)
 
     large = (tmp_path / "large.py").as_uri()
-    editor.open(large, LOGS_A_GRAPH + "# five megabytes, line by line\n" * 170_000)
+    # Five megabytes; long lines, as what they cost is the reading of each again and again.
+    editor.open(large, LOGS_A_GRAPH + f"# {'five megabytes ' * 333}\n" * 1_000)
     pending = asyncio.ensure_future(
         client.text_document_hover_async(
             types.HoverParams(types.TextDocumentIdentifier(large), types.Position(3, 8))
@@ -187,7 +300,7 @@ async def test_a_hostile_client_gets_no_stale_answer(client: LanguageClient, tmp
     client.cancel_request(types.CancelParams(_last_id(client)))
     with pytest.raises(Exception, match="ancel"):
         await pending
-    editor.edit(large, 2, (100_000, 0), (100_000, 0), "x = 1\n")
+    editor.edit(large, 2, (900, 0), (900, 0), "x = 1\n")
     (found,) = await editor.codes(large, "TL201")
     assert found.range.start == types.Position(3, 6)
     editor.close(large)

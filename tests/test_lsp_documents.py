@@ -1,4 +1,4 @@
-"""The texts of the server, held against a plain model; columns in all encodings; comments that silence."""
+"""The texts of the server, held against a plain model; columns in all encodings."""
 
 from __future__ import annotations
 
@@ -6,17 +6,11 @@ import random
 import re
 
 import pytest
-from command import LOGS_A_GRAPH
 
-from torchlint.config import Config
 from torchlint.lsp.documents import Document, Place
-from torchlint.lsp.ignoring import ignoring
-from torchlint.noqa import unsuppressed
-from torchlint.runner import check_text
-from torchlint.source import Source, column_of_units, split_lines, units_of_column
+from torchlint.source import column_of_units, split_lines, units_of_column
 
 ENCODINGS = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": ("utf-32-le", 4)}
-_ALONE = Config(project=False)
 PIECES = ["x", "é", "漢", "😀", "\n", "\r", "\r\n", "\f", "\u2028", "\x85", "\t", " = 1", "", "a\nb", "\n\r"]
 
 
@@ -78,37 +72,3 @@ def test_lines_are_those_of_an_editor() -> None:
     assert split_lines("") == [""]
     assert split_lines("a\fb\u2028c\n") == ["a\fb\u2028c\n", ""]
     assert split_lines("a\r\n\rb\n\n") == ["a\r\n", "\r", "b\n", "\n", ""]
-
-
-@pytest.mark.parametrize(
-    ("text", "line", "last"),
-    [
-        (LOGS_A_GRAPH, 4, "print(y.item())  # torchlint: ignore[TL201]"),
-        (
-            LOGS_A_GRAPH.replace("item())", "item())  # noted"),
-            4,
-            "print(y.item())  # noted  # torchlint: ignore[TL201]",
-        ),
-        (
-            LOGS_A_GRAPH.replace("item())", "item())  # torchlint: ignore[TL301] why"),
-            4,
-            "print(y.item())  # torchlint: ignore[TL301, TL201] why",
-        ),
-        (LOGS_A_GRAPH.replace("item())", "item(), '''\n  ''')"), 5, "  ''')  # torchlint: ignore[TL201]"),
-        (LOGS_A_GRAPH.replace("item())", "item(), \\\n  1)"), 5, "  1)  # torchlint: ignore[TL201]"),
-        (LOGS_A_GRAPH.replace("item())", "item(),\n  1)"), 4, "print(y.item(),  # torchlint: ignore[TL201]"),
-    ],
-)
-def test_a_comment_silences_where_it_is_put(text: str, line: int, last: str) -> None:
-    source = Source.from_text(text, "train.py")
-    (found,) = check_text(text, "train.py", _ALONE)
-    edit = ignoring(source, found.line, found.code)
-    start, end = (
-        source.offset(edit.span.start_line, edit.span.start_column),
-        source.offset(edit.span.end_line, edit.span.end_column),
-    )
-    changed = Source.from_text(source.text[:start] + edit.text + source.text[end:], "train.py")
-    assert changed.line(line) == last
-    assert not unsuppressed(changed, check_text(changed.text, "train.py", _ALONE))
-    again = ignoring(changed, found.line, found.code)
-    assert not again.text

@@ -54,7 +54,7 @@ def check(
         return [unreadable(source.filename, error)]
     except Exception as error:
         # Whatever went wrong is ours, and must not keep the other files from being read.
-        return [_internal(source.filename, error)]
+        return [internal(source.filename, error)]
     return sorted(diagnostics, key=Diagnostic.sort_key)
 
 
@@ -305,7 +305,7 @@ def _covers(outer: Span, inner: Span) -> bool:
     return begin and (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)
 
 
-def _internal(filename: str, error: Exception) -> Diagnostic:
+def internal(filename: str, error: Exception) -> Diagnostic:
     place = ""
     trace = error.__traceback__
     while trace is not None:

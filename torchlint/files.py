@@ -79,7 +79,7 @@ def find_files(
     with Ignored() as ignored:
         for path in paths:
             name = _from_here(path)
-            if force_exclude and _is_excluded(os.path.abspath(path), sieve_of):
+            if force_exclude and is_excluded(os.path.abspath(path), sieve_of, os.getcwd()):
                 continue
             if os.path.isdir(path):
                 git = ignored if respect_gitignore and not ignored.covers(os.path.abspath(path)) else None
@@ -125,10 +125,9 @@ def _walk(
             yield os.path.join(here, name)
 
 
-def _is_excluded(path: str, sieve_of: Callable[[str], Sieve]) -> bool:
-    """Whether an absolute path or one of the folders it lies in is excluded, from the working folder on."""
-    here = os.getcwd()
-    while path != here and (above := os.path.dirname(path)) != path:
+def is_excluded(path: str, sieve_of: Callable[[str], Sieve], top: str) -> bool:
+    """Whether an absolute path or one of the folders it lies in is excluded, from a folder on."""
+    while path != top and (above := os.path.dirname(path)) != path:
         if sieve_of(above).excluded.match(path):
             return True
         path = above

@@ -103,20 +103,25 @@ class Notebook:
         So is one that touches a line of IPython's own.
         """
         shown = [one for one in found if one.about_file or self._shows(one.span)]
-        return [one if self._holds(one) else replace(one, fix=None) for one in shown]
+        return [
+            replace(
+                one,
+                fix=one.fix if self._holds(one.fix, one) else None,
+                alternatives=tuple(other for other in one.alternatives if self._holds(other, one)),
+            )
+            for one in shown
+        ]
 
     def placed(self, found: Diagnostic) -> Diagnostic:
         """A diagnostic of the source as one of its cell, the edits of its fix included."""
         number, _ = self._cell(found.span.start_line)
         if not number:
             return found
-        fix = found.fix if self._holds(found) else None
-        if fix is not None:
-            edits = tuple(self._edit(edit) for edit in fix.edits)
-            covers = fix.covers and self._span(fix.covers)
-            fix = Fix(fix.title, edits, fix.safe, covers)
+        fix = self._fix(found.fix) if found.fix is not None and self._holds(found.fix, found) else None
+        others = tuple(self._fix(other) for other in found.alternatives if self._holds(other, found))
         notes = tuple(note for one in found.notes if (note := self._note(one)) is not None)
-        return replace(found, span=self._span(found.span), notes=notes, fix=fix, cell=number)
+        span = self._span(found.span)
+        return replace(found, span=span, notes=notes, fix=fix, cell=number, alternatives=others)
 
     def with_source(self, source: Source) -> Notebook:
         """The same notebook after fixes of its source. Raises InternalError where they broke its marks."""
@@ -159,10 +164,10 @@ class Notebook:
         """Whether a line of the source stands in no cell as it is there."""
         return self._mark in self.source.line(line)
 
-    def _holds(self, found: Diagnostic) -> bool:
+    def _holds(self, fix: Fix | None, found: Diagnostic) -> bool:
         """Whether a fix stays in the cell of its diagnostic and off IPython's own lines."""
         _, first = self._cell(found.span.start_line)
-        return found.fix is None or all(self._is_within(edit, first) for edit in found.fix.edits)
+        return fix is None or all(self._is_within(edit, first) for edit in fix.edits)
 
     def _is_within(self, edit: Edit, first: int) -> bool:
         span = edit.span
@@ -173,6 +178,10 @@ class Notebook:
             return False
         last = span.end_line if span.end_column else span.end_line - 1
         return not any(self._is_ours(number) for number in range(span.start_line, last + 1))
+
+    def _fix(self, fix: Fix) -> Fix:
+        edits = tuple(self._edit(edit) for edit in fix.edits)
+        return Fix(fix.title, edits, fix.safe, fix.covers and self._span(fix.covers))
 
     def _edit(self, edit: Edit) -> Edit:
         """An edit within its cell, whose last line has no end: what goes behind it begins with one."""

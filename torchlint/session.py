@@ -11,6 +11,7 @@ from torchlint.runner import judge
 from torchlint.source import Source
 from torchlint.tables.effects import OwnNames
 
+_MOST_PROJECTS = 4  # one for each set of the user's own names
 _MOST_ALONE = 32  # texts without a project that are remembered
 
 
@@ -41,7 +42,9 @@ class Session:
 
         if config.project:
             self.hold(source)
-        if "torch" not in source.text:
+        if "torch" not in source.text and not (
+            "noqa" in source.text.lower() and config.for_file(source.filename).enables("TL003", default=False)
+        ):
             return []
         project = self._project(config) if config.project else self._by_itself(source.filename, config)
         project.tracer.stop = give_up
@@ -68,6 +71,8 @@ class Session:
     def _project(self, config: Config) -> Buffers:
         project = self._projects.get(config.own_names)
         if project is None:
+            if len(self._projects) >= _MOST_PROJECTS:
+                self._projects.pop(next(iter(self._projects)))
             project = self._projects[config.own_names] = Buffers(config.own_names)
             for source in self._held.values():
                 project.hold(source)

@@ -48,14 +48,20 @@ class Overrides:
 
     @classmethod
     def of(
-        cls, values: Mapping[str, object], where: str, *, file: str | None = None, isolated: bool = False
+        cls,
+        values: Mapping[str, object],
+        where: str,
+        *,
+        file: str | None = None,
+        isolated: bool = False,
+        folder: str | None = None,
     ) -> Overrides:
-        """Values by the names of their options, as a configuration file has them; paths are taken from here.
+        """Values by the names of their options, as a configuration file has them.
 
-        Raises ConfigError, which says where.
+        Paths are taken from a folder, or from here. Raises ConfigError, which says where.
         """
         given = [
-            given_by(name, value, where, label=f"'{name}' of {where}", layer=where)
+            given_by(name, value, where, label=f"'{name}' of {where}", layer=where, folder=folder)
             for name, value in values.items()
         ]
         return cls(tuple(given), file, isolated)
@@ -122,14 +128,19 @@ def forget() -> None:
         known.clear()
 
 
-def given_by(name: str, value: object, where: str, *, label: str, layer: str) -> Given:
-    """A value of the command line or an editor, which errors call by the label. Raises ConfigError."""
+def given_by(
+    name: str, value: object, where: str, *, label: str, layer: str, folder: str | None = None
+) -> Given:
+    """A value of the command line or an editor, which errors call by the label. Raises ConfigError.
+
+    Paths are taken from a folder, or from here.
+    """
     from torchlint.values import Unfit, read
 
     if name not in OPTIONS or name == "extend":
         raise ConfigError(f"{where}: {unknown(name)}")
     try:
-        return Given(name, read(OPTIONS[name], value, os.getcwd()), where, layer)
+        return Given(name, read(OPTIONS[name], value, folder or os.getcwd()), where, layer)
     except Unfit as unfit:
         raise ConfigError(unfit.of(label)) from None
 

@@ -6,18 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from torchlint.comments import Line, Silencer, Spelling, lines, read, same_program
-from torchlint.diagnostic import Diagnostic
+from torchlint.diagnostic import Diagnostic, Edit, Span
 from torchlint.noqa import unsuppressed
 from torchlint.source import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Silenced:
-    """A source with its new comments; `left` could not be silenced by one."""
+    """A source with its new comments, and the edits that make them; `left` could not be silenced by one."""
 
     source: Source
     count: int
     left: tuple[Diagnostic, ...]
+    edits: tuple[Edit, ...] = ()
 
 
 def silence(
@@ -47,7 +48,11 @@ def silence(
     changed = source.with_text(_replaced(source.text, pieces))
     if not same_program(source, changed):
         return Silenced(source, 0, tuple(found))
-    return Silenced(changed, len(codes), tuple(unsuppressed(changed, found)))
+    left = tuple(unsuppressed(changed, found))
+    edits = tuple(
+        Edit(Span(*source.position(start), *source.position(end)), text) for start, end, text in pieces
+    )
+    return Silenced(changed, len(codes), left, edits)
 
 
 def _added(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
+from typing import Any
 
 from lsprotocol import types
 
-from torchlint.diagnostic import Diagnostic, Edit, Span
+from torchlint.comments import Spelling
+from torchlint.diagnostic import Edit, Fix, Span
 from torchlint.lsp.documents import Document
-from torchlint.lsp.ignoring import ignoring
 from torchlint.lsp.subjects import Analysis, Subject
+from torchlint.lsp.texts import Found, Text
 from torchlint.lsp.values import Abilities, page_uri, text_edits
+from torchlint.silence import silence
 from torchlint.source import Source
 
 FIX_ALL = "source.fixAll.torchlint"
@@ -30,34 +34,39 @@ def quick_fixes(
     """What can be done about the diagnostics that touch a range."""
     actions: list[types.CodeAction] = []
     silenced: set[tuple[int, str]] = set()
-    found = [one for one, _ in analysis.in_part(part)]
-    for one, shown in zip(found, subject.shown(analysis, part, abilities, {}), strict=True):
+    for found, shown in zip(
+        analysis.in_part(part), subject.shown(analysis, part, abilities, {}), strict=True
+    ):
         if not _touch(shown.range, wanted):
             continue
-        actions += _fix(subject, analysis, part, one, shown, abilities)
-        if one.code.startswith("TL0"):
-            continue  # it is about the file, and no comment silences it
+        one = found.here
+        for fix in (one.fix, *one.alternatives):
+            if fix is not None:
+                title = f"{_capital(fix.title)} ({one.code})"
+                title += "" if fix.safe else ", may change what the program does"
+                edit = _edit(subject.parts[part], analysis, part, fix.edits, abilities)
+                preferred = fix.safe and fix is one.fix
+                actions.append(_action(title, shown, is_preferred=preferred, edit=edit))
+        if one.about_file:
+            continue  # no comment silences it
         if (one.line, one.code) not in silenced:
             silenced.add((one.line, one.code))
-            actions += _ignore(subject, analysis, part, one, shown, abilities)
+            edits = _ignoring(analysis, found)
+            if edits:
+                edit = _edit(subject.parts[part], analysis, part, edits, abilities)
+                actions.append(_action(f"Ignore {one.code} on this line", shown, edit=edit))
         if page_uri(one.code) is not None:
             title = f"Open the page of {one.code} ({one.name})"
             command = types.Command(title, OPEN_PAGE, arguments=[one.code])
-            actions.append(types.CodeAction(title, types.CodeActionKind.QuickFix, [shown], command=command))
+            actions.append(_action(title, shown, command=command))
     return actions
 
 
 def fix_all(
-    subject: Subject, analysis: Analysis, part: int, after: Source, abilities: Abilities
+    subject: Subject, analysis: Analysis, part: int, after: Text, abilities: Abilities
 ) -> types.CodeAction | None:
     """All that the safe fixes change in a part, as one action; None where they change nothing."""
-    edits = []
-    for edit in changes(analysis.text.source, after):
-        place = analysis.text.within(edit.span)
-        if place is None:
-            return None
-        if place[0] == part:
-            edits.append(Edit(place[1], edit.text))
+    edits = changes(analysis.text.parts[part], after.parts[part])
     if not edits:
         return None
     made = _edit(subject.parts[part], analysis, part, edits, abilities)
@@ -87,47 +96,25 @@ def changes(before: Source, after: Source) -> list[Edit]:
     return edits
 
 
-def _fix(
-    subject: Subject,
-    analysis: Analysis,
-    part: int,
-    found: Diagnostic,
-    shown: types.Diagnostic,
-    abilities: Abilities,
-) -> list[types.CodeAction]:
-    edits = subject.edits(analysis, part, found)
-    if found.fix is None or not edits:
-        return []
-    title = f"{_capital(found.fix.title)} ({found.code})"
-    if not found.fix.safe:
-        title += ", may change what the program does"
-    edit = _edit(subject.parts[part], analysis, part, edits, abilities)
-    kind = types.CodeActionKind.QuickFix
-    return [types.CodeAction(title, kind, [shown], is_preferred=found.fix.safe, edit=edit)]
+def _action(title: str, shown: types.Diagnostic, **what: Any) -> types.CodeAction:
+    return types.CodeAction(title, types.CodeActionKind.QuickFix, [shown], **what)
 
 
-def _ignore(
-    subject: Subject,
-    analysis: Analysis,
-    part: int,
-    found: Diagnostic,
-    shown: types.Diagnostic,
-    abilities: Abilities,
-) -> list[types.CodeAction]:
-    edit = ignoring(analysis.text.source, found.line, found.code)
-    place = analysis.text.within(edit.span)
-    if place is None or place[0] != part:
-        return []
-    made = _edit(subject.parts[part], analysis, part, [Edit(place[1], edit.text)], abilities)
-    title = f"Ignore {found.code} on this line"
-    return [types.CodeAction(title, types.CodeActionKind.QuickFix, [shown], edit=made)]
+def _ignoring(analysis: Analysis, found: Found) -> tuple[Edit, ...]:
+    """The comment that silences a diagnostic; none where no comment can stand there."""
+    done = silence(analysis.text.source, [found.there], Spelling.IGNORE)
+    if not done.count or done.left:
+        return ()
+    made = replace(found.there, fix=Fix("ignore it", done.edits, safe=True))
+    fix = analysis.text.placed(made).fix
+    return fix.edits if fix is not None else ()
 
 
 def _edit(
     document: Document, analysis: Analysis, part: int, edits: Iterable[Edit], abilities: Abilities
 ) -> types.WorkspaceEdit:
-    source, above = analysis.text.source, analysis.text.starts[part] - 1
-    made = text_edits(edits, lambda line: source.line(line + above), abilities.encoding)
+    source = analysis.text.parts[part]
+    made = text_edits(edits, source.line, abilities.encoding)
     for one in made:
         one.new_text = one.new_text.replace("\n", source.newline)
     if not abilities.versions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +22,13 @@ _PAUSE = 0.05  # seconds without a keystroke before what was typed is analysed
 _LONG_PAUSE = 0.5  # before what else is open is, which may depend on it
 
 Settings = Callable[[Subject], Config | None]
-"""The configuration of a subject; None where nothing is to be said of it. Raises ConfigError."""
+"""The configuration of a subject; None where nothing is to be said of it."""
 
 
 class Desk:
     """All subjects, and the worker that analyses them. All but the jobs of the worker runs in the loop.
 
-    `publish` is told of each analysis of a subject that is pushed, `complain` of settings of no use.
+    `publish` is told of each analysis of a subject that is pushed, `complain` of what ends one.
     """
 
     def __init__(
@@ -83,10 +84,11 @@ class Desk:
             self.worker.submit(("release", uri), lambda stop: self._session.release(name))
         return subject
 
-    def start_anew(self) -> None:
-        """Settings or files have changed: all that is open is analysed again."""
+    def start_anew(self, *, disk: bool) -> None:
+        """Settings have changed, or files on the disk: all that is open is analysed again."""
         self.generation += 1
-        self.worker.submit("forget", lambda stop: self._session.forget())
+        if disk:
+            self.worker.submit("forget", lambda stop: self._session.forget())
         for subject in self.subjects.values():
             self.worker.give_up(subject.uri)
             self._later(subject, 0)
@@ -111,7 +113,7 @@ class Desk:
 
     async def do(self, subject: Subject, kind: str, work: Callable[[Session, Config, Stop], Any]) -> Any:
         """Something else that needs the session; None where it is given up or nothing is to be said."""
-        config = self._config(subject)
+        config = self._settings(subject)
         if config is None:
             return None
         job = self.worker.submit((kind, subject.uri), lambda stop: work(self._session, config, stop))
@@ -142,7 +144,7 @@ class Desk:
             return pending[1]
         answer = asyncio.get_running_loop().create_future()
         self._pending[subject.uri] = ((*state, self._changes), answer)
-        config = self._config(subject)
+        config = self._settings(subject)
         text = subject.read()
         if config is None:
             self._answer(subject, state, answer, Analysis(next(self._numbers), *state, text, ()))
@@ -150,10 +152,26 @@ class Desk:
         self._hold_others(subject)
 
         def work(stop: Stop) -> Analysis:
-            found = self._session.check(text.source, config, stop=stop)
-            return Analysis(next(self._numbers), *state, text, tuple(found))
+            try:
+                found = self._session.check(text.source, config, stop=stop)
+            except ConfigError as error:
+                # The baseline has been broken since it was read; until it is mended, everything is told.
+                loop.call_soon_threadsafe(self._complain, str(error))
+                found = self._session.check(text.source, replace(config, baseline=None), stop=stop)
+            return Analysis(next(self._numbers), *state, text, text.told(found))
 
-        job = self.worker.submit(subject.uri, work)
+        def work_or_say_why(stop: Stop) -> Analysis:
+            try:
+                return work(stop)
+            except Exception as error:
+                from torchlint.engine import internal
+
+                # Somebody waits for an answer, and asks again as long as there is none.
+                found = text.told([internal(text.source.filename, error)])
+                return Analysis(next(self._numbers), *state, text, found)
+
+        loop = asyncio.get_running_loop()
+        job = self.worker.submit(subject.uri, work_or_say_why)
         self._hand_over(job, lambda analysis: self._answer(subject, state, answer, analysis))
         return answer
 
@@ -201,10 +219,3 @@ class Desk:
 
     def _hold(self, source: Source, stop: Stop) -> None:
         self._session.hold(source)
-
-    def _config(self, subject: Subject) -> Config | None:
-        try:
-            return self._settings(subject)
-        except ConfigError as error:
-            self._complain(str(error))
-            return Config(project=subject.is_file)

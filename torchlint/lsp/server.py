@@ -17,7 +17,7 @@ from torchlint.config import Config
 from torchlint.lsp import actions, notes, sync
 from torchlint.lsp.desk import Desk
 from torchlint.lsp.protocol import Protocol
-from torchlint.lsp.settings import SECTION, config_for, is_on, section
+from torchlint.lsp.settings import SECTION, Choices, section
 from torchlint.lsp.subjects import Analysis, Subject
 from torchlint.lsp.values import Abilities, page_uri
 from torchlint.session import Session
@@ -30,7 +30,7 @@ _NOTEBOOKS = types.NotebookDocumentSyncOptions(
     ],
     save=True,
 )
-_WATCHED = ("**/pyproject.toml", "**/torchlint.toml", "**/*.py")
+_WATCHED = ("**/*.toml", "**/*.py")  # a configuration file may extend one of any name
 
 
 class Server(LanguageServer):
@@ -43,12 +43,11 @@ class Server(LanguageServer):
         self.abilities = Abilities()
         self.pulls = False
         self.refreshes = False
-        self.settings: dict[str, Any] = {}
-        self.settings_in: dict[str, dict[str, Any]] = {}  # by the uri of a folder
-        self.desk = Desk(self._config, self.push, self._complain, self.is_pushed)
+        self.watches = False  # whether the client tells of files that change on the disk
+        self.choices = Choices(self._complain)
+        self.desk = Desk(self.choices.config_for, self.push, self._complain, self.is_pushed)
         self.cells: dict[str, str] = {}  # the notebook of a cell
         self.is_shut_down = False
-        self._complaints: set[str] = set()
 
     def is_pushed(self, subject: Subject) -> bool:
         """Whether diagnostics go out by themselves: to clients that do not ask, and always to cells."""
@@ -76,27 +75,14 @@ class Server(LanguageServer):
     def _open_files(self) -> dict[str, str]:
         return {one.filename: one.uri for one in self.desk.subjects.values() if one.is_file}
 
-    def _config(self, subject: Subject) -> Config | None:
-        settings = dict(self.settings)
-        folders = [uri for uri in self.settings_in if subject.uri.startswith(uri.rstrip("/") + "/")]
-        if folders:
-            settings.update(self.settings_in[max(folders, key=len)])
-        return (
-            config_for(settings, subject.filename if subject.is_file else None) if is_on(settings) else None
-        )
-
     def _complain(self, message: str) -> None:
-        if message not in self._complaints:
-            self._complaints.add(message)
-            self.window_show_message(
-                types.ShowMessageParams(types.MessageType.Error, f"torchlint: {message}")
-            )
+        self.window_show_message(types.ShowMessageParams(types.MessageType.Error, f"torchlint: {message}"))
 
     async def ask_for_settings(self) -> None:
         """Ask the client what is set for it all and for each folder; then everything is analysed anew."""
         workspace = self.client_capabilities.workspace
+        folders = list(self.protocol.workspace.folders)
         if workspace and workspace.configuration:
-            folders = list(self.protocol.workspace.folders)
             asked = [types.ConfigurationItem(None, SECTION)]
             asked += [types.ConfigurationItem(uri, SECTION) for uri in folders]
             try:
@@ -105,16 +91,18 @@ class Server(LanguageServer):
                 self._note(error)
             else:
                 if given and section(given[0]):
-                    self.settings = section(given[0])
-                self.settings_in = {
-                    uri: section(one) for uri, one in zip(folders, given[1:], strict=False) if section(one)
-                }
-        await self.start_anew()
+                    self.choices.choose(section(given[0]))
+                self.choices.choose_in(
+                    {uri: section(one) for uri, one in zip(folders, given[1:], strict=False)}
+                )
+        else:
+            self.choices.choose_in({uri: {} for uri in folders})
+        await self.start_anew(disk=False)
 
-    async def start_anew(self) -> None:
+    async def start_anew(self, *, disk: bool) -> None:
         """Settings or files have changed: analyse again, and let a client that pulls ask again."""
-        self._complaints.clear()
-        self.desk.start_anew()
+        self.choices.forget()
+        self.desk.start_anew(disk=disk)
         if self.pulls and self.refreshes:
             await self.workspace_diagnostic_refresh_async(None)
 
@@ -124,6 +112,7 @@ class Server(LanguageServer):
         watching = workspace and workspace.did_change_watched_files
         registrations = []
         if watching and watching.dynamic_registration:
+            self.watches = True
             watchers = [types.FileSystemWatcher(pattern) for pattern in _WATCHED]
             registrations.append(
                 types.Registration(
@@ -167,7 +156,7 @@ def _life(server: Server) -> None:
         server.pulls = bool(text and text.diagnostic)
         refreshing = workspace and workspace.diagnostics
         server.refreshes = bool(refreshing and refreshing.refresh_support)
-        server.settings = section(params.initialization_options)
+        server.choices.choose(section(params.initialization_options))
 
     @server.feature(types.INITIALIZED)
     async def initialized(params: types.InitializedParams) -> None:
@@ -185,7 +174,7 @@ def _life(server: Server) -> None:
     async def changed(params: types.DidChangeConfigurationParams) -> None:
         given = section(params.settings)
         if given:
-            server.settings = given
+            server.choices.choose(given)
         await server.ask_for_settings()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
@@ -194,9 +183,22 @@ def _life(server: Server) -> None:
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
     async def watched(params: types.DidChangeWatchedFilesParams) -> None:
-        # What is open counts as its buffer, and saving that changes nothing here.
-        if any(change.uri not in server.desk.subjects for change in params.changes):
-            await server.start_anew()
+        # What is open counts as its buffer, and saving that changes nothing here. Where a pyproject.toml
+        # lies decides what belongs to a project; what it says is not read for that.
+        files = [one for one in params.changes if one.uri not in server.desk.subjects]
+        if files:
+            await server.start_anew(
+                disk=any(
+                    one.type is not types.FileChangeType.Changed or not one.uri.endswith(".toml")
+                    for one in files
+                )
+            )
+
+    @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
+    async def saved(params: types.DidSaveTextDocumentParams) -> None:
+        # A client that watches nothing shows no other sign of somebody who has been at a configuration.
+        if not server.watches and server.choices.is_other(list(server.desk.subjects.values())):
+            await server.start_anew(disk=False)
 
 
 def _import_engine() -> None:
@@ -269,14 +271,12 @@ async def _current(server: Server, uri: str) -> tuple[Subject, Analysis, int] | 
 
 
 async def _fix_all(server: Server, subject: Subject, analysis: Analysis, part: int) -> list[types.CodeAction]:
-    if not any(one.fix is not None and one.fix.safe for one in analysis.found):
+    if not any(one.here.fix is not None and one.here.fix.safe for one in analysis.found):
         return []
 
     def work(session: Session, config: Config, stop: Any) -> Any:
-        from torchlint.fixes import fix
-
         try:
-            return fix(analysis.text.source, lambda source: session.check(source, config, stop=stop)).source
+            return analysis.text.fixed(lambda source: session.check(source, config, stop=stop))
         finally:
             # The fixed text is an offer; what is open is still the other one.
             session.hold(analysis.text.source)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from lsprotocol import types
 
-from torchlint.diagnostic import Diagnostic, Edit, Note
+from torchlint.diagnostic import Note
 from torchlint.lsp.documents import Document
-from torchlint.lsp.notebooks import Joined, joined
+from torchlint.lsp.texts import Found, Text
 from torchlint.lsp.values import Abilities, diagnostic_of, range_of
 from torchlint.source import Source
 
@@ -21,26 +20,22 @@ class Analysis:
     number: int
     revision: int
     generation: int
-    text: Joined
-    found: tuple[Diagnostic, ...]
+    text: Text
+    found: tuple[Found, ...]
 
     @property
     def is_readable(self) -> bool:
-        """Whether the text was Python."""
-        return not any(one.code == "TL001" for one in self.found)
+        """Whether the text was Python; of a notebook, what is left without the cells that are none."""
+        return not any(one.there.code == "TL001" and one.there.cell is None for one in self.found)
 
     @property
     def result_id(self) -> str:
         """The name by which a client asks whether anything is new."""
         return str(self.number)
 
-    def in_part(self, part: int) -> Iterator[tuple[Diagnostic, Diagnostic]]:
-        """What was found in one part, as found and with the positions of the part."""
-        for one in self.found:
-            place = self.text.within(one.span)
-            if place is not None and place[0] == part:
-                moved = Diagnostic(one.filename, place[1], one.code, one.name, one.message, one.help)
-                yield one, moved
+    def in_part(self, part: int) -> list[Found]:
+        """What is shown in one part."""
+        return [one for one in self.found if one.part == part]
 
 
 @dataclass(slots=True, eq=False)
@@ -57,11 +52,11 @@ class Subject:
     known: Analysis | None = field(default=None, repr=False)
     """The newest analysis of a text that could be read; of one that could not, if there never was another."""
 
-    def read(self) -> Joined:
-        """The source that the parts are now."""
+    def read(self) -> Text:
+        """What the parts say now."""
         if self.is_notebook:
-            return joined([part.text for part in self.parts], self.filename)
-        return Joined(Source.from_text(self.parts[0].text.removeprefix("\ufeff"), self.filename), (1,))
+            return Text.of_cells([part.text for part in self.parts], self.filename)
+        return Text.of_document(self.parts[0].text, self.filename)
 
     def part(self, uri: str) -> int | None:
         """The number of a part by its uri."""
@@ -76,46 +71,28 @@ class Subject:
         self, analysis: Analysis, part: int, abilities: Abilities, uri_of: dict[str, str]
     ) -> list[types.Diagnostic]:
         """The diagnostics of one part; `uri_of` gives the uri of an open file by its name."""
+        line = analysis.text.parts[part].line
         return [
-            self._shown(analysis, one, moved, part, abilities, uri_of)
-            for one, moved in analysis.in_part(part)
+            diagnostic_of(
+                one.here,
+                line,
+                abilities,
+                [
+                    known
+                    for note in one.here.notes
+                    if (known := self._related(analysis.text, note, abilities, uri_of))
+                ],
+            )
+            for one in analysis.in_part(part)
         ]
 
-    def _shown(
-        self,
-        analysis: Analysis,
-        found: Diagnostic,
-        moved: Diagnostic,
-        part: int,
-        abilities: Abilities,
-        uri_of: dict[str, str],
-    ) -> types.Diagnostic:
-        text = analysis.text
-        edits = self.edits(analysis, part, found)
-        fix = replace(found.fix, edits=tuple(edits)) if found.fix is not None and edits else None
-        related = [known for note in found.notes if (known := self._related(text, note, abilities, uri_of))]
-        above = text.starts[part] - 1
-        return diagnostic_of(
-            replace(moved, fix=fix), lambda line: text.source.line(line + above), abilities, related
-        )
-
-    def edits(self, analysis: Analysis, part: int, found: Diagnostic) -> list[Edit]:
-        """The edits of its fix with the positions of its part; none where one leaves the part."""
-        places = [(analysis.text.within(edit.span), edit) for edit in found.fix.edits] if found.fix else []
-        kept = [Edit(place[1], edit.text) for place, edit in places if place and place[0] == part]
-        return kept if len(kept) == len(places) else []
-
     def _related(
-        self, text: Joined, note: Note, abilities: Abilities, uri_of: dict[str, str]
+        self, text: Text, note: Note, abilities: Abilities, uri_of: dict[str, str]
     ) -> types.DiagnosticRelatedInformation | None:
         if note.filename is not None:
             return _elsewhere(note, abilities, uri_of)
-        place = text.within(note.span)
-        if place is None:
-            return None
-        part, span = place
-        above = text.starts[part] - 1
-        shown = range_of(span, lambda line: text.source.line(line + above), abilities.encoding)
+        part = (note.cell or 1) - 1
+        shown = range_of(note.span, text.parts[part].line, abilities.encoding)
         return types.DiagnosticRelatedInformation(types.Location(self.parts[part].uri, shown), note.message)
 
 

@@ -39,6 +39,10 @@ def _documents(server: Server) -> None:
             return
         document = Document.opened(given.uri, _PYTHON, given.version, given.text)
         server.desk.open(Subject(given.uri, name, is_file, False, [document]))
+        if not server.watches:
+            # It may be new on the disk, as whatever else there; nobody will tell.
+            server.choices.forget()
+            server.desk.start_anew(disk=True)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     def edited(params: types.DidChangeTextDocumentParams) -> None:
