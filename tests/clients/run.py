@@ -1,9 +1,9 @@
 """Real clients of the language server, each told by what stands on its screen.
 
-    python tests/clients/run.py [--install] [neovim] [emacs] [vscode]
+    python tests/clients/run.py [--install] [neovim] [emacs] [vscode] [efm] [vim]
 
-`--install` gets what is missing from Debian, npm and PyPI (as root, about 400 MB). The default tests do not come here. Exit status 0 where all
-that was looked for was seen.
+`--install` gets what is missing from Debian and npm (as root, about 400 MB); torchlint and pygls come by pip
+in any case. The default tests do not come here. Exit status 0 where all that was looked for was seen.
 """
 
 from __future__ import annotations
@@ -26,13 +26,30 @@ IMAGES = REPOSITORY / "docs" / "images"
 PACKAGES = {
     "neovim": ["neovim"],
     "emacs": ["emacs-nox", "elpa-eglot"],
+    "efm": ["neovim", "efm-langserver"],
+    "vim": ["vim", "vim-ale"],
     "vscode": ["chromium", "ripgrep", "libkrb5-dev", "fonts-dejavu-core"],
 }
 # The last code-server for Node 20; VS Code 1.100.3.
 CODE_SERVER, PLAYWRIGHT = "code-server@4.100.3", "playwright-core"
 LONGEST = 400  # seconds, for one client
 
-PROGRAM = '''\
+# As docs/editors.md has it.
+EFM = """\
+version: 2
+tools:
+  torchlint: &torchlint
+    lint-command: torchlint check --output-format concise --stdin-filename ${INPUT} -
+    lint-stdin: true
+    lint-ignore-exit-code: true
+    lint-severity: 2
+    lint-formats: ["%f:%l:%c: %m"]
+languages:
+  python:
+    - <<: *torchlint
+"""
+
+PROGRAM = """\
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -52,14 +69,16 @@ def step(rows, labels):
 def evaluate(rows):
     with torch.no_grad():
         print(model(rows).argmax(-1))
-'''
+"""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Try the language server with real clients.")
     parser.add_argument("clients", nargs="*", metavar="CLIENT", help=f"{', '.join(CLIENTS)}; default: all")
     parser.add_argument("--install", action="store_true", help="get what a client needs first")
-    parser.add_argument("--work", type=Path, default=Path("/tmp/torchlint-clients"), help="where things are put")
+    parser.add_argument(
+        "--work", type=Path, default=Path("/tmp/torchlint-clients"), help="where things are put"
+    )
     options = parser.parse_args()
     wanted = options.clients or list(CLIENTS)
     if unknown := [one for one in wanted if one not in CLIENTS]:
@@ -76,10 +95,12 @@ def main() -> int:
         print(f"== {version}", flush=True)
         count = 0
         for line in seen:
-            outcome, claim, text = (line.split("\t") + ["", ""])[:3]
+            outcome, claim, text = [*line.split("\t"), "", ""][:3]
             count += outcome == "ok"
             failed += outcome != "ok"
-            print(f"{outcome:6}  {claim}" + (f"\n          {text.strip()}" if text.strip() else ""), flush=True)
+            print(
+                f"{outcome:6}  {claim}" + (f"\n          {text.strip()}" if text.strip() else ""), flush=True
+            )
         print(f"== {count} seen", flush=True)
         failed += count == 0
     return 1 if failed else 0
@@ -96,6 +117,30 @@ def emacs(work: Path, *, install: bool) -> tuple[str, Iterator[str]]:
     folders = [word for one in elpa for word in ("-L", str(one))]
     command = ["emacs", "-Q", "--batch", *folders, "-l", str(HERE / "eglot.el")]
     return f"{first_line(['emacs', '--version'])}, {eglot}", seen(command, editing(work, "emacs"))
+
+
+def efm(work: Path, *, install: bool) -> tuple[str, Iterator[str]]:
+    surroundings = with_command(editing(work, "efm"), work)
+    config = work / "efm" / "config.yaml"
+    config.write_text(EFM, encoding="utf-8")
+    server = "\n".join(["efm-langserver", "-c", str(config)])
+    command = ["nvim", "--headless", "-u", "NONE", "-i", "NONE", "-n", "-c", f"luafile {HERE / 'neovim.lua'}"]
+    version = first_line(["dpkg-query", "-W", "efm-langserver"]).replace("\t", " ")
+    return f"{version} in {first_line(['nvim', '--version'])}", seen(
+        command, {**surroundings, "SERVER": server, "LINTER": "1"}
+    )
+
+
+def vim(work: Path, *, install: bool) -> tuple[str, Iterator[str]]:
+    command = ["vim", "-es", "-u", "NONE", "-S", str(HERE / "vim.vim")]
+    ale = first_line(["dpkg-query", "-W", "vim-ale"]).replace("\t", " ")
+    version = first_line(["vim", "--version"]).partition(" (")[0]
+    return f"{version}, {ale}", seen(command, with_command(editing(work, "vim"), work))
+
+
+def with_command(surroundings: dict[str, str], work: Path) -> dict[str, str]:
+    """The same with `torchlint` on the PATH."""
+    return {**surroundings, "PATH": f"{work / 'venv' / 'bin'}:{surroundings['PATH']}"}
 
 
 def vscode(work: Path, *, install: bool) -> tuple[str, Iterator[str]]:
@@ -127,11 +172,11 @@ def vscode(work: Path, *, install: bool) -> tuple[str, Iterator[str]]:
     return shown, seen(command, clean())
 
 
-CLIENTS = {"neovim": neovim, "emacs": emacs, "vscode": vscode}
+CLIENTS = {"neovim": neovim, "emacs": emacs, "vscode": vscode, "efm": efm, "vim": vim}
 
 
 def editing(work: Path, client: str) -> dict[str, str]:
-    """What the script of an editor is told: a file of its own, and the server of an environment like a user's."""
+    """What the script of an editor is told: its own file, and the server of an environment like a user's."""
     python = environment(work / "venv", f"{REPOSITORY}[lsp]")
     folder = fresh(work / client)
     (folder / "train.py").write_text(PROGRAM, encoding="utf-8")
@@ -160,7 +205,10 @@ def install_code_server(modules: Path) -> None:
     run([*install, CODE_SERVER, PLAYWRIGHT], modules)
     inside = modules / "node_modules/code-server/lib/vscode"
     run([*install, "--omit=dev"], inside)
-    run(["npm", "rebuild", "--silent", "@vscode/spdlog", "@parcel/watcher", "native-watchdog", "kerberos"], inside)
+    run(
+        ["npm", "rebuild", "--silent", "@vscode/spdlog", "@parcel/watcher", "native-watchdog", "kerberos"],
+        inside,
+    )
     ripgrep = inside / "node_modules/@vscode/ripgrep/bin/rg"
     ripgrep.parent.mkdir(exist_ok=True)
     ripgrep.unlink(missing_ok=True)
@@ -171,7 +219,9 @@ def install_code_server(modules: Path) -> None:
 def notebook() -> str:
     """The same program in two cells, below a title."""
     above, below = PROGRAM.rstrip("\n").split("\n\n\n", 1)
-    cells: list[dict[str, object]] = [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": ["# Train"]}]
+    cells: list[dict[str, object]] = [
+        {"cell_type": "markdown", "id": "a", "metadata": {}, "source": ["# Train"]}
+    ]
     for name, text in (("b", above), ("c", below)):
         source = text.splitlines(keepends=True)
         code = {"cell_type": "code", "execution_count": None, "id": name, "metadata": {}, "outputs": []}

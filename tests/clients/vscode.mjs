@@ -183,12 +183,27 @@ async function look(page) {
   const cell = await until(async () => (await inCell.count()) > 0);
   const ofNotebook = await textOf(problems);
   tell(cell !== undefined, `notebook: a squiggle in a cell after ${cell} ms`, ofNotebook);
-  await page.screenshot({ path: path.join(screenshots, "vscode-notebook.png") });
   await page.locator(".notebookOverlay .cell .view-line", { hasText: "loss.item()" }).click();
+  await page.screenshot({ path: path.join(screenshots, "vscode-notebook.png") });
   await command(page, "torchlint: Make All Safe Fixes");
   const fixed = page.locator(".notebookOverlay .cell .view-line", { hasText: "loss.detach().item()" });
   await fixed.first().waitFor();
   tell(true, "notebook: the safe fix in its cell", await textOf(fixed));
+
+  await page.locator(".tab", { hasText: "train.py" }).click();
+  await page.locator(".editor-container .view-line", { hasText: "argmax" }).click();
+  await goto(page, 19, 17);
+  await page.keyboard.press("Control+.");
+  await menu.filter({ hasText: "Open the page of TL101" }).first().waitFor();
+  const titles = await menu.allInnerTexts();
+  const above = titles.findIndex((title) => title.includes("Open the page")) - titles.findIndex((title) => title.includes("TL101"));
+  for (let number = 0; number < above; number++) {
+    await page.keyboard.press("ArrowDown");
+  }
+  await page.keyboard.press("Enter");
+  const preview = page.locator(".tab", { hasText: "TL101.md" });
+  await preview.waitFor();
+  tell(true, "the page of the rule in a tab", await textOf(preview));
 
   await command(page, "torchlint: Show Output");
   const output = page.locator(".output-view-content .view-line, .output-view .view-line");

@@ -87,7 +87,7 @@ class Worker:
                 key = next(iter(self._jobs))
                 job = self._jobs.pop(key)
                 self._running = (key, job)
-            # From here on a request that the client takes back cannot cancel it; one taken back before is not done.
+            # What the client takes back from here on is done all the same; what it took back before is not.
             if not job.done.set_running_or_notify_cancel():
                 continue
             result: Any = None

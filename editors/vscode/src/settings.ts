@@ -6,8 +6,21 @@ import * as vscode from "vscode";
 
 export const SECTION = "torchlint";
 
-/** The settings that the server knows; the others are the extension's own, and the server refuses what it does not know. */
-const FOR_SERVER = ["select", "ignore", "project"] as const;
+/** The settings that are the server's; the others are the extension's own. */
+const FOR_SERVER = [
+  "select",
+  "extendSelect",
+  "ignore",
+  "extendIgnore",
+  "perFileIgnores",
+  "extendExclude",
+  "baseline",
+  "project",
+  "logFunctions",
+  "evalFunctions",
+  "modelLoaders",
+  "targetTorch",
+] as const;
 
 /** Settings after whose change another server may be the right one. */
 export const FOR_START = ["path", "interpreter", "enable"].map((name) => `${SECTION}.${name}`);
