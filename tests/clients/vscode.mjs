@@ -13,7 +13,7 @@ const [modules, workspace, userData, extensions, bare, interpreter, screenshots]
 const require = createRequire(path.join(modules, "index.js"));
 const { chromium } = require("playwright-core");
 const file = path.join(workspace, "train.py");
-const PATIENCE = 30_000;
+const PATIENCE = 60_000;
 
 function tell(ok, claim, text = "") {
   console.log(`${ok ? "ok" : "not ok"}\t${claim}\t${text.replace(/\s+/g, " ").trim().slice(0, 300)}`);
