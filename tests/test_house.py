@@ -138,10 +138,10 @@ def modules() -> list[Path]:
 def our_files() -> Iterator[Path]:
     """Everything that people wrote, by the folders of DESIGN's plan."""
     yield from (path for path in REPOSITORY.iterdir() if path.is_file())
-    for folder in ("torchlint", "rules", "tests", "scripts", "benchmarks", "docs", ".ci"):
+    for folder in ("torchlint", "rules", "tests", "scripts", "benchmarks", "docs", "editors", ".ci"):
         for path in sorted((REPOSITORY / folder).rglob("*")):
             if path.is_file() and not any(
-                part == "__pycache__" or (part.startswith(".") and part != ".ci")
+                part in ("__pycache__", "node_modules", "out") or (part.startswith(".") and part != ".ci")
                 for part in path.relative_to(REPOSITORY).parts[:-1]
             ):
                 yield path

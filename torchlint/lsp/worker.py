@@ -72,7 +72,8 @@ class Worker:
         waiting = self._jobs.pop(key, None)
         if waiting is not None:
             waiting.stop()
-            waiting.done.set_result(None)
+            if waiting.done.set_running_or_notify_cancel():
+                waiting.done.set_result(None)
         if self._running is not None and self._running[0] == key:
             self._running[1].stop()
 
@@ -86,6 +87,9 @@ class Worker:
                 key = next(iter(self._jobs))
                 job = self._jobs.pop(key)
                 self._running = (key, job)
+            # What the client takes back from here on is done all the same; what it took back before is not.
+            if not job.done.set_running_or_notify_cancel():
+                continue
             result: Any = None
             error: Exception | None = None
             try:
