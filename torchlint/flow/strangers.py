@@ -78,8 +78,8 @@ class Strangers:
         carried: frozenset[Region] = frozenset()
         if "log" not in words:
             carried = self._hand_over(name, receiver, arguments, handed, node, discarded=discarded)
-        if discarded and not words & {"log", "mode"} and any(map(_is_of_module, receiver)):
-            self._calls.running.besides(node)  # what a module does for no result changes it, or runs it
+        if discarded and "run" in words and any(map(_is_of_module, receiver)):
+            self._calls.running.besides(node)
         for thing in (*receiver, *(thing for value in arguments.all() for thing in value)):
             resuming.use(walk, thing, node)
         given_modules = any(isinstance(thing, Module) for value in arguments.all() for thing in value)
