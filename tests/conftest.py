@@ -8,7 +8,7 @@ from types import FrameType
 
 import pytest
 
-LONGEST = 30  # seconds, unless a test is marked with another `limit`
+LONGEST = 60  # seconds, unless a test is marked with another `limit`
 
 
 def pytest_configure(config: pytest.Config) -> None:
