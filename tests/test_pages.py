@@ -124,7 +124,9 @@ def test_a_quoted_printout_is_all_of_it_and_word_for_word(quoted: str, right: bo
 
 @pytest.mark.parametrize("block", python_blocks(), ids=lambda block: block.name)
 def test_findings_in_a_block_are_those_announced(block: Block) -> None:
-    diagnostics = torchlint.check(block.text, filename=block.name, config=Config(select=("TL",), project=False))
+    diagnostics = torchlint.check(
+        block.text, filename=block.name, config=Config(select=("TL",), project=False)
+    )
     found = [Found(one.line, one.code, one.message) for one in diagnostics]
     told = differences(expectations(block.text, block.name), found)
     assert not told, report(f"the block at {block.name}", block.text, told)
