@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -103,7 +104,9 @@ def ended(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
             path.unlink()
         return 0
     if words[0] != "torchlint":
-        return subprocess.run(["bash", "-c", line], cwd=folder).returncode
+        # The tools that stand beside this Python, whether its environment is active or not.
+        path = os.pathsep.join((os.path.dirname(sys.executable), os.environ["PATH"]))
+        return subprocess.run(["bash", "-c", line], cwd=folder, env={**os.environ, "PATH": path}).returncode
     places = {word: folder / words[at + 1] for at, word in enumerate(words) if word in ("<", ">")}
     arguments = words[1 : next((at for at, word in enumerate(words) if word in places), None)]
     with monkeypatch.context() as patch:
