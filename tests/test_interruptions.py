@@ -85,6 +85,8 @@ def test_ctrl_c_while_it_works(jobs: str, whole_group: bool, tmp_path: Path) -> 
         path.name for path in sorted(tmp_path.iterdir()) if path.is_file() and "detach" in path.read_text()
     ]
     assert json.loads(out) == [], "all that was found is fixed"
-    assert 11 <= int(said[1]) < 61
+    # Alone, a process is done with all before the pipe. Of two, one has done the pipe's group of four and
+    # another; what lies between may be in the hands of the other.
+    assert (11 if jobs == "1" else 8) <= int(said[1]) < 61
     assert len(fixed) in range(int(said[1]) - 1, int(said[1]) + 2)
     assert {path.name[:1] for path in tmp_path.iterdir()} == {"m"}, "no temporary file is left"
