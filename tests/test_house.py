@@ -65,7 +65,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(("comments", "silence"), 4),
     **dict.fromkeys(("gitignored", "tomlfile", "progress"), 4),
     # Of fixes.
-    **dict.fromkeys(("leftovers", "diffs", "saving"), 4),
+    **dict.fromkeys(("leftovers", "diffs", "saving", "signals"), 4),
     **dict.fromkeys(("buffers", "session"), 4),
     "rulebook": 4,  # reads the pages for the command and for editors
     **dict.fromkeys(("cli", "commands", "flake8_plugin", "lsp", "pylsp_plugin", "reports"), 5),

@@ -17,13 +17,14 @@ from torchlint.config import Config
 from torchlint.diagnostic import Diagnostic
 from torchlint.errors import ConfigError
 from torchlint.files import reason
+from torchlint.fingerprints import line_text
 from torchlint.saving import put
 from torchlint.source import Source
 
 VERSION = 1
 
 Key = tuple[str, str]
-"""The code of a finding and the text of its line, without the space around it."""
+"""The code of a finding and the text of its line, with each gap in it as one space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Baseline:
 
 def key_of(source: Source, found: Diagnostic) -> Key:
     """What a finding is known by within its file."""
-    return found.code, source.line(found.line).strip()
+    return found.code, line_text(source, found)
 
 
 def gather(filename: str, found: Iterable[tuple[str, Iterable[Key]]]) -> Baseline:

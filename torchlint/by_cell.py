@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from torchlint.baseline import key_of
 from torchlint.config import Config
 from torchlint.diagnostic import Diagnostic
 from torchlint.errors import UnreadableSource
@@ -30,10 +29,7 @@ def check_notebook(
 
     def ask(source: Source) -> Checked:
         # Places of marks move with each round of fixes.
-        judged = judge(source, config, project)
-        kept = notebook.with_source(source).kept(judged.diagnostics)
-        keys = tuple(key_of(source, one) for one in kept if not one.about_file)
-        return replace(judged, diagnostics=tuple(kept), keys=keys)
+        return judge(source, config, project, keep=notebook.with_source(source).kept)
 
     if not fix:
         return told(notebook, ask(notebook.source)), data

@@ -13,6 +13,7 @@ from torchlint.files import named_from
 
 if TYPE_CHECKING:
     from torchlint.runner import Checked
+    from torchlint.source import Source
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,13 +47,13 @@ def keys(results: Iterable[Checked], *, root: str = os.curdir) -> Iterator[tuple
     for result in results:
         path = "-" if result.filename == "-" else named_from(result.filename, root)
         for found in (*result.diagnostics, *result.suppressed):
-            triple = (path, found.code, _line(result, found))
+            triple = (path, found.code, line_text(result.text_of(found.cell), found))
             seen[triple] += 1
             yield found, Key(*triple, seen[triple])
 
 
-def _line(result: Checked, found: Diagnostic) -> str:
-    source = result.text_of(found.cell)
+def line_text(source: Source | None, found: Diagnostic) -> str:
+    """The text of the line where a finding starts, each gap in it as one space."""
     if source is None or found.line > source.line_count:
         return ""
     return " ".join(source.line(found.line).split())

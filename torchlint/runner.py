@@ -11,7 +11,6 @@ import signal
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from torchlint.diagnostic import Diagnostic, Span
 from torchlint.errors import ConfigError, InternalError, UnreadableSource
 from torchlint.files import reason
 from torchlint.saving import write
+from torchlint.signals import kept_back
 from torchlint.source import Source
 
 if TYPE_CHECKING:
@@ -76,23 +76,29 @@ def check_source(source: Source, config: Config, project: Project | None = None)
     return list(judge(source, config, project).diagnostics)
 
 
-def judge(source: Source, config: Config, project: Project | None = None) -> Checked:
-    """The same with what is set aside. Raises ConfigError where the baseline cannot be read."""
+def judge(
+    source: Source,
+    config: Config,
+    project: Project | None = None,
+    *,
+    keep: Callable[[Sequence[Diagnostic]], Sequence[Diagnostic]] = tuple,
+) -> Checked:
+    """The same with what is set aside; what no comment silences goes through `keep`.
+
+    Raises ConfigError where the baseline cannot be read.
+    """
     from torchlint.engine import check
     from torchlint.noqa import sift
 
     config = config.for_file(source.filename)
     sifted = sift(source, check(source, config, project=project), config)
-    if not sifted.left:
+    left = keep(sifted.left)
+    if not left:
         shown = source if sifted.suppressed else None
         return Checked(source.filename, (), shown, suppressed=sifted.suppressed, remarks=sifted.remarks)
     from torchlint.baseline import key_of, load
 
-    new, known = (
-        (list(sifted.left), [])
-        if config.baseline is None
-        else load(config.baseline).split(source, sifted.left)
-    )
+    new, known = (list(left), []) if config.baseline is None else load(config.baseline).split(source, left)
     return Checked(
         source.filename,
         tuple(new),
@@ -214,7 +220,7 @@ def check_files(
     tasks = list(zip(filenames, configs, strict=True))
     pending: deque[Future[list[Checked]]] = deque()
     try:
-        with _interruption_kept_back():
+        with kept_back("SIGINT"):  # `_start_process` settles it
             for start in range(0, len(tasks), _FILES_AT_ONCE):
                 pending.append(pool.submit(_check_some, check, tasks[start : start + _FILES_AT_ONCE]))
         begun()
@@ -299,19 +305,6 @@ def _processes(files: int, jobs: int | None) -> int:
             return 1
         jobs = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(jobs, files, _MOST_PROCESSES)
-
-
-@contextmanager
-def _interruption_kept_back() -> Iterator[None]:
-    """Hold Ctrl-C back while processes start: they begin life so, and settle it in `_start_process`."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_process(stop: Event) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+
+from torchlint.signals import kept_back
 
 
 def put(filename: str, data: bytes) -> None:
@@ -44,7 +44,8 @@ def write(filename: str, data: bytes, *, instead_of: bytes) -> None:
     held = os.stat(target)
     _may_be_replaced(target, held)
     folder = os.path.dirname(target)
-    with _signals_kept_back():
+    # What ends a process would leave its temporary file; none of this takes long.
+    with kept_back("SIGINT", "SIGTERM", "SIGHUP"):
         handle, temporary = tempfile.mkstemp(prefix=".torchlint-", dir=folder)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -94,16 +95,3 @@ def _settle(folder: str) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-@contextmanager
-def _signals_kept_back() -> Iterator[None]:
-    """Hold back what ends a process, so that it leaves no temporary file; none of this takes long."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

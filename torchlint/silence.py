@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torchlint.comments import Line, Silencer, Spelling, lines, read, same_program
 from torchlint.diagnostic import Diagnostic, Edit, Span
 from torchlint.noqa import unsuppressed
-from torchlint.source import Source
+from torchlint.source import Replacement, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,35 +38,33 @@ def silence(
         if row is not None and not row.string:
             codes.setdefault(row, []).append(one.code)
     there = {one.comment.line: one for one in reversed(read(source).silencers) if one.spelling is spelling}
-    pieces: list[tuple[int, int, str]] = []
+    pieces: list[Replacement] = []
     for row, wanted in codes.items():
         old = there.get(row.last) if row.comment is not None else None
         if old is not None and old.words:
-            pieces += _extended(source, old, wanted, reason)
+            pieces.append(_extended(source, old, wanted, reason))
         else:
             pieces.append(_added(source, row, wanted, spelling, reason))
-    changed = source.with_text(_replaced(source.text, pieces))
+    changed = source.replaced(pieces)
     if not same_program(source, changed):
         return Silenced(source, 0, tuple(found))
     left = tuple(unsuppressed(changed, found))
     edits = tuple(
-        Edit(Span(*source.position(start), *source.position(end)), text) for start, end, text in pieces
+        Edit(Span(*source.position(one.start), *source.position(one.end)), one.text) for one in pieces
     )
     return Silenced(changed, len(codes), left, edits)
 
 
-def _added(
-    source: Source, row: Line, codes: Sequence[str], spelling: Spelling, reason: str
-) -> tuple[int, int, str]:
+def _added(source: Source, row: Line, codes: Sequence[str], spelling: Spelling, reason: str) -> Replacement:
     listed = ", ".join(sorted(set(codes)))
     order = f"noqa: {listed}" if spelling is Spelling.NOQA else f"torchlint: ignore[{listed}]"
     text = f"  # {order} {reason}".rstrip()
     whole = source.line(row.last)
     end = source.offset(row.last, len(whole.rstrip()))
-    return end, source.offset(row.last, len(whole)), text
+    return Replacement(end, source.offset(row.last, len(whole)), text)
 
 
-def _extended(source: Source, old: Silencer, codes: Sequence[str], reason: str) -> list[tuple[int, int, str]]:
+def _extended(source: Source, old: Silencer, codes: Sequence[str], reason: str) -> Replacement:
     line = old.comment.line
     there = {word.text for word in old.words}
     new = sorted(code for code in set(codes) if code not in there)
@@ -76,10 +74,4 @@ def _extended(source: Source, old: Silencer, codes: Sequence[str], reason: str) 
     listed = "".join(f", {code}" for code in new)
     said = f" {reason}" if reason and not given.strip() else ""
     # Behind the list stands the bracket of torchlint's own comment, and nothing of the other.
-    return [(behind, at, listed + source.text[behind:at] + said)]
-
-
-def _replaced(text: str, pieces: list[tuple[int, int, str]]) -> str:
-    for start, end, new in sorted(pieces, key=lambda piece: piece[:2], reverse=True):
-        text = text[:start] + new + text[end:]
-    return text
+    return Replacement(behind, at, listed + source.text[behind:at] + said)

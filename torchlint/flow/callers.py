@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,21 @@ if TYPE_CHECKING:
 
 _FARTHEST = 3  # callers of callers
 _MOST = 48
+
+
+def callers_of(
+    file: FileFlow, definition: Definition, beside: str, *, loosely: bool = False
+) -> Iterator[tuple[FileFlow, str]]:
+    """The functions that call one, each with its file: here, and in files that say its name and `beside`.
+
+    Where the name says something else there, they do not count, unless they are to be told `loosely`.
+    """
+    name = definition.name
+    others = file.neighbours.users(name, beside)
+    for flow in (file, *(other for other in others if loosely or can_name(other, file, definition))):
+        for caller in flow.skeleton.call_sites.get(name, ()):
+            if flow is not file or caller != definition.qualname:
+                yield flow, caller
 
 
 def may_evaluate(file: FileFlow, definition: Definition) -> bool:
@@ -21,16 +37,13 @@ def may_evaluate(file: FileFlow, definition: Definition) -> bool:
     seen = {(file.path, definition.qualname)}
     while waiting and len(seen) <= _MOST:
         home, one, depth = waiting.pop()
-        others = home.neighbours.users(one.name, one.name)
-        for flow in (home, *(other for other in others if can_name(other, home, one))):
-            callers = [name for name in flow.skeleton.call_sites.get(one.name, ()) if name != one.qualname]
-            for caller in callers:
-                if flow.says_eval(None if flow is not file else caller):
-                    return True
-                found = flow.skeleton.definitions.get(caller)
-                if found is not None and depth < _FARTHEST and (flow.path, caller) not in seen:
-                    seen.add((flow.path, caller))
-                    waiting.append((flow, found, depth + 1))
+        for flow, caller in callers_of(home, one, one.name):
+            if flow.says_eval(None if flow is not file else caller):
+                return True
+            found = flow.skeleton.definitions.get(caller)
+            if found is not None and depth < _FARTHEST and (flow.path, caller) not in seen:
+                seen.add((flow.path, caller))
+                waiting.append((flow, found, depth + 1))
     return False
 
 

@@ -20,6 +20,7 @@ from torchlint.flow.things import (
     Value,
     constant_of,
 )
+from torchlint.flow.tree import without_not
 
 if TYPE_CHECKING:
     from torchlint.flow.places import Places
@@ -59,7 +60,7 @@ class Conditions:
 
     def assumed(self, node: cst.BaseExpression) -> bool | None:
         """`if FLAG:` where FLAG holds a literal: both branches are read, and one is taken."""
-        node, holds = _without_not(node, holds=True)
+        node, holds = without_not(node, holds=True)
         if isinstance(node, cst.Name) and self._walk.state is not None:
             constant = constant_of(self._places.name(node.value))
             truth = constant if isinstance(constant, bool) else None
@@ -74,7 +75,7 @@ class Conditions:
         does, no tensor.
         """
         walk = self._walk
-        node, holds = _without_not(node, holds=holds)
+        node, holds = without_not(node, holds=holds)
         excluded = self._is_no_tensor(node, holds=holds)
         if excluded is not None and walk.state is not None:
             value = self._places.name(excluded)
@@ -109,7 +110,7 @@ class Conditions:
         self, test: cst.BaseExpression, branch: cst.BaseExpression, value: Value, *, holds: bool
     ) -> Value:
         """The value of a branch of `loss if isinstance(loss, float) else loss.item()`."""
-        test, holds = _without_not(test, holds=holds)
+        test, holds = without_not(test, holds=holds)
         if not isinstance(branch, cst.Name) or self._is_no_tensor(test, holds=holds) != branch.value:
             return value
         plain = frozenset(thing for thing in value if not isinstance(thing, Tensor | Opaque))
@@ -175,10 +176,3 @@ def constant_truth(node: cst.BaseExpression) -> bool | None:
     if isinstance(node, cst.Integer):
         return node.evaluated_value != 0
     return None
-
-
-def _without_not(node: cst.BaseExpression, *, holds: bool) -> tuple[cst.BaseExpression, bool]:
-    """What a condition negates, and whether that holds where the condition does or does not hold."""
-    while isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
-        node, holds = node.expression, not holds
-    return node, holds

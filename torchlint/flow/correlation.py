@@ -9,6 +9,7 @@ import libcst as cst
 
 from torchlint.flow.state import Chosen, State, join
 from torchlint.flow.things import Value
+from torchlint.flow.tree import dotted, without_not
 
 if TYPE_CHECKING:
     from torchlint.flow.values import Values
@@ -28,20 +29,18 @@ class Condition(NamedTuple):
 
 def condition_of(walk: Walk, values: Values, node: cst.BaseExpression) -> Condition | None:
     """`flag`, `args.distill`, `not flag`, `phase == "train"`; None where a second answer may be another."""
-    denied = False
-    while isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
-        node, denied = node.expression, not denied
+    node, holds = without_not(node, holds=True)
     question = "true"
     match node:
         case cst.Comparison(left=left, comparisons=[cst.ComparisonTarget(operator, right)]):
             if not isinstance(operator, (*_EQUALS, *_DIFFERS)) or not _is_literal(right):
                 return None
-            question, denied = walk.text(right), denied is not isinstance(operator, _DIFFERS)
+            question, holds = walk.text(right), holds is isinstance(operator, _EQUALS)
             node = left
-    if not _is_path(node) or walk.state is None:
+    if not dotted(node) or walk.state is None:
         return None
     value = values.evaluate(node)
-    return Condition(f"{walk.text(node)} {question}", value, denied) if value else None
+    return Condition(f"{walk.text(node)} {question}", value, not holds) if value else None
 
 
 def joined(walk: Walk, condition: Condition | None, holds: State | None, fails: State | None) -> State | None:
@@ -69,12 +68,6 @@ def recall(walk: Walk, condition: Condition, *, holds: bool) -> None:
         if chosen is not None and (chosen.question, chosen.value) == condition[:2]:
             mode = chosen.holds if holds is not condition.denied else chosen.fails
             walk.state = walk.now().with_module(thing, replace(facts, mode=mode))
-
-
-def _is_path(node: cst.BaseExpression) -> bool:
-    while isinstance(node, cst.Attribute):
-        node = node.value
-    return isinstance(node, cst.Name)
 
 
 def _is_literal(node: cst.BaseExpression) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchlint.flow.audience import Audience
-from torchlint.flow.callers import can_name
+from torchlint.flow.callers import callers_of
 from torchlint.flow.domain import Fate
 from torchlint.flow.events import GIVEN_AWAY, RETURNED, STORED, Escaped, Event, Region
 from torchlint.tables.effects import says
@@ -54,10 +54,8 @@ def _fate(file: FileFlow, qualname: str, region: Region, asked: Fate, depth: int
     if definition is None or depth >= _DEEPEST:
         return Fate.LOST
     name = definition.name
-    callers = [(file, caller) for caller in file.skeleton.call_sites.get(name, ()) if caller != qualname]
-    for other in file.neighbours.users(name, definition.owner or name):
-        if asked is Fate.STAYS or can_name(other, file, definition):
-            callers.extend((other, caller) for caller in other.skeleton.call_sites.get(name, ()))
+    beside = definition.owner or name
+    callers = list(callers_of(file, definition, beside, loosely=asked is Fate.STAYS))
     if len(callers) > _MOST_CALLERS:
         return Fate.LOST
     fate = Fate.STAYS

@@ -39,6 +39,13 @@ def dotted(node: cst.CSTNode) -> str:
     return node.value if isinstance(node, cst.Name) else ""
 
 
+def without_not(node: cst.BaseExpression, *, holds: bool) -> tuple[cst.BaseExpression, bool]:
+    """What a condition negates, and whether that holds where the condition does or does not hold."""
+    while isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
+        node, holds = node.expression, not holds
+    return node, holds
+
+
 def spells(node: cst.CSTNode, names: AbstractSet[str]) -> bool:
     """Whether a name or attribute in a node is spelled like one of these."""
     return any(isinstance(one, cst.Name) and one.value in names for one in within(node))
