@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -74,6 +75,31 @@ def test_what_is_true_of_several_files(situation: str, tmp_path: Path) -> None:
         assert sum(map(len, alone.values())) > sum(map(len, together.values()))
     else:
         assert not any(alone.values())
+
+
+HOLDER = """
+import torch
+from torch import nn
+
+class Holder:
+    def __init__(self):
+        self.encoder = nn.Dropout(0.5)
+
+    @torch.no_grad()
+    def speak(self, x):
+        return self.encoder(x)
+"""
+
+
+def test_what_is_said_of_a_file_is_the_same_after_another_has_led_to_it(tmp_path: Path) -> None:
+    calls = "from holder import Holder\nimport torch\n\nwith torch.no_grad():\n    Holder().speak(torch.ones(2))\n"
+    written(tmp_path, {"calls.py": calls, "holder.py": HOLDER})
+    ask = ("check", "--select", "TL101", "--output-format", "json", "--jobs", "1")
+    after, alone = (run(*ask, *names, cwd=tmp_path) for names in (("calls.py", "holder.py"), ("holder.py",)))
+    (found,) = json.loads(alone.out)
+    assert found["code"] == "TL101"
+    assert found["fix"] is not None
+    assert json.loads(after.out) == [found]
 
 
 def test_a_neighbour_that_is_no_python_is_as_if_missing(tmp_path: Path) -> None:

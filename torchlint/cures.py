@@ -26,7 +26,7 @@ def fix_of(source: Source, flow: FileFlow, cure: Cure | Evaluation) -> Fix | Non
 
     if isinstance(cure, Cure):
         return _replaced(source, flow, cure)
-    if cure.begun.filename != source.filename or not _takes_a_mode(flow, cure.module):
+    if cure.begun.path != flow.units.path or not _takes_a_mode(flow, cure.module):
         return None
     if _has_modes_within(source, cure.place):
         return None

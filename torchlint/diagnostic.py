@@ -46,7 +46,8 @@ class Fix:
 class Note:
     """A place that explains a diagnostic: where the region starts, which operation saved.
 
-    `filename` where it stands in another file than the diagnostic; `cell` as in a diagnostic.
+    `filename`, from the root of the disk, where it stands in another file than the diagnostic; `cell` as in
+    a diagnostic.
     """
 
     message: str

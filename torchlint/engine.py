@@ -276,7 +276,7 @@ def _diagnostic(source: Source, flow: FileFlow, finding: Finding) -> Diagnostic:
     span = site.span
     notes = tuple(
         note
-        for note in (_note(source, text, place) for text, place in finding.notes)
+        for note in (_note(flow, text, place) for text, place in finding.notes)
         if note.filename is not None or not _covers(note.span, span)
     )
     fix = fix_of(source, flow, finding.cure) if finding.cure is not None else None
@@ -294,9 +294,8 @@ def _diagnostic(source: Source, flow: FileFlow, finding: Finding) -> Diagnostic:
     )
 
 
-def _note(source: Source, text: str, place: Site) -> Note:
-    filename = place.filename
-    return Note(text, place.span, filename if filename != source.filename else None)
+def _note(flow: FileFlow, text: str, place: Site) -> Note:
+    return Note(text, place.span, place.path if place.path != flow.units.path else None)
 
 
 def _covers(outer: Span, inner: Span) -> bool:

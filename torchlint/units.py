@@ -6,6 +6,7 @@ positions are computed only for a unit that has findings.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -28,13 +29,13 @@ class Unit:
         self,
         definition: Definition | None,
         tree: cst.Module,
-        filename: str = "",
+        path: str = "",
         *,
         is_prefixed: bool = False,
         kept: Sequence[int] = (),
     ) -> None:
         self.definition = definition
-        self.filename = filename
+        self.path = path
         self.tree = tree
         self.kept = kept  # the lines of the source that the module level is made of
         self._is_prefixed = is_prefixed
@@ -111,6 +112,11 @@ class Units:
         self._parsed: dict[str, Unit] = {}
         self._texts: dict[str, str] = {}  # of which the units were parsed
 
+    @property
+    def path(self) -> str:
+        """The file, from the root of the disk: who came here from another file knows no other name."""
+        return os.path.abspath(self.source.filename)
+
     def change(self, source: Source, skeleton: Skeleton) -> None:
         """Go on with another text of the same file; units whose text has stayed the same stay."""
         before, self.source, self._skeleton = self._skeleton, source, skeleton
@@ -154,7 +160,7 @@ class Units:
             line, column = error.raw_line, error.raw_column
             unit = Unit(definition, cst.Module([]), is_prefixed=is_prefixed, kept=kept)
             raise UnreadableSource(error.message, line=unit.line(line), column=column) from None
-        return Unit(definition, tree, self.source.filename, is_prefixed=is_prefixed, kept=kept)
+        return Unit(definition, tree, self.path, is_prefixed=is_prefixed, kept=kept)
 
     @cached_property
     def _module_level(self) -> tuple[str, list[int]]:

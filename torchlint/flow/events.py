@@ -60,9 +60,9 @@ class Site:
         return " ".join(told.unit.text(told.node).split())
 
     @property
-    def filename(self) -> str:
-        """The file that it stands in."""
-        return self.told.unit.filename
+    def path(self) -> str:
+        """The file that it stands in, from the root of the disk."""
+        return self.told.unit.path
 
     @property
     def span(self) -> Span:

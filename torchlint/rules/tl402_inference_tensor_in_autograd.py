@@ -47,7 +47,7 @@ class InferenceTensorInAutograd(Rule):
                 (f"'{use.made.text}' makes it here", use.made),
                 (f"'{switch}' makes inference tensors", use.region.site),
             )
-            at_hand = use.region.site.filename == use.site.filename
+            at_hand = use.region.site.path == use.site.path
             self.report(
                 use.site,
                 notes=notes,
