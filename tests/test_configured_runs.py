@@ -46,6 +46,24 @@ def failed(out: Out, *arguments: str) -> str:
     return said.err.removeprefix("error: ").rstrip("\n")
 
 
+def fixes(out: Out, *arguments: str) -> dict[str, bool | None]:
+    """Whether the fix of each finding in a.py is safe; None where it has none."""
+    out.readouterr()
+    main(["check", "--output-format", "json", *arguments, "a.py"])
+    found = json.loads(out.readouterr().out)
+    return {one["code"]: one["fix"] and one["fix"]["applicability"] == "safe" for one in found}
+
+
+RUNS_IN_TRAINING_MODE = """\
+import torch
+from torch import nn
+
+net = nn.Dropout()
+with torch.inference_mode():
+    print(net(torch.ones(1, 2)).shape)
+"""
+
+
 class TestTheCommand:
     def test_each_file_has_its_own_configuration(self, folder: Path, capsys: Out) -> None:
         put(folder / "pyproject.toml", '[tool.torchlint]\nignore = ["TL201"]\n')
@@ -55,6 +73,31 @@ class TestTheCommand:
         assert shown(capsys, "--isolated") == ["a.py", "sub/b.py"]
         mine = str(put(folder / "mine.toml", 'per-file-ignores = { "sub/*" = ["TL2"] }'))
         assert shown(capsys, "--config", mine) == ["a.py"]
+
+    def test_whose_fixes_are_wanted(self, folder: Path, capsys: Out) -> None:
+        """Of two prefixes the longer one decides, and options stand above the file."""
+        assert fixes(capsys) == {"TL201": True}
+        put(folder / "torchlint.toml", 'unfixable = ["TL2"]\n')
+        assert fixes(capsys) == {"TL201": None}
+        assert fixes(capsys, "--fixable", "TL201") == {"TL201": True}
+        put(folder / "torchlint.toml", 'unfixable = ["TL2"]\nextend-fixable = ["item-without-detach"]\n')
+        assert fixes(capsys) == {"TL201": True}
+        assert fixes(capsys, "--unfixable", "TL201") == {"TL201": None}
+        put(folder / "torchlint.toml", 'fixable = ["TL401"]\n')
+        assert fixes(capsys) == {"TL201": None}
+        assert fixes(capsys, "--extend-fixable", "TL201") == {"TL201": True}
+        main(["check", "--fix", "a.py"])
+        assert (folder / "a.py").read_text() == LOGS_A_GRAPH
+
+    def test_what_counts_as_safe(self, folder: Path, capsys: Out) -> None:
+        put(folder / "torchlint.toml", 'extend-unsafe-fixes = ["TL2"]\n')
+        assert fixes(capsys) == {"TL201": False}
+        put(folder / "torchlint.toml", 'extend-unsafe-fixes = ["TL2"]\nextend-safe-fixes = ["TL201"]\n')
+        assert fixes(capsys) == {"TL201": True}
+        put(folder / "torchlint.toml", 'extend-safe-fixes = ["TL101"]\n')
+        (folder / "a.py").write_text(RUNS_IN_TRAINING_MODE)
+        main(["check", "--fix", "a.py"])
+        assert "net.eval()\n" in (folder / "a.py").read_text()
 
     def test_a_baseline_of_the_configuration(self, folder: Path, capsys: Out) -> None:
         put(folder / "torchlint.toml", 'baseline = "known/base.json"\n')

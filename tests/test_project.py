@@ -92,7 +92,7 @@ class Holder:
 
 
 def test_what_is_said_of_a_file_is_the_same_after_another_has_led_to_it(tmp_path: Path) -> None:
-    calls = "from holder import Holder\nimport torch\n\nwith torch.no_grad():\n    Holder().speak(torch.ones(2))\n"
+    calls = "import torch\nfrom holder import Holder\nwith torch.no_grad():\n    Holder().speak(torch.ones(2))\n"
     written(tmp_path, {"calls.py": calls, "holder.py": HOLDER})
     ask = ("check", "--select", "TL101", "--output-format", "json", "--jobs", "1")
     after, alone = (run(*ask, *names, cwd=tmp_path) for names in (("calls.py", "holder.py"), ("holder.py",)))

@@ -44,6 +44,8 @@ class Config:
     Without `project` each file is read by itself. With `unsafe_fixes` fixes are made that may change what a
     program does. `log_functions`, `eval_functions` and `model_loaders` are the user's own names,
     `target_torch` the oldest torch that the code is to run on, and `rule_options` what rules are told.
+    `fixable` are selections of the rules whose findings keep their fixes, the lowest first; `safe` and
+    `unsafe` are prefixes of rules whose fixes count as that, the longer one before the other.
     Without `noqa` no comment silences anything. `baseline` names a file of findings that are known and not
     told again.
     """
@@ -62,6 +64,9 @@ class Config:
     model_loaders: tuple[str, ...] = ()
     target_torch: tuple[int, ...] | None = None
     rule_options: RuleOptions = ()
+    fixable: tuple[Selection, ...] = ()
+    safe: tuple[str, ...] = ()
+    unsafe: tuple[str, ...] = ()
 
     def enables(self, code: str, *, default: bool) -> bool:
         """Whether the rule with this code runs; `default` is what the rule itself says."""
@@ -95,6 +100,18 @@ class Config:
     def supports(self, since: tuple[int, ...] | None) -> bool:
         """Whether every torch that the code is to run on has what came with a release."""
         return since is None or self.target_torch is None or self.target_torch >= since
+
+    def fixes(self, code: str) -> bool:
+        """Whether the findings of the rule with this code keep their fixes."""
+        kept = True
+        for layer in self.fixable:
+            kept = layer.enables(code, default=kept)
+        return kept
+
+    def counts_as_safe(self, code: str, *, safe: bool) -> bool:
+        """Whether a fix of the rule with this code is made without `unsafe_fixes`; `safe` says the rule."""
+        yes, no = _longest(self.safe, code), _longest(self.unsafe, code)
+        return safe if yes == no == -1 else yes > no
 
     def options_of(self, code: str) -> dict[str, bool]:
         """What the user told one rule."""

@@ -188,6 +188,36 @@ _LIST = (
         whole_run=True,
     ),
     Option(
+        "fixable",
+        Kind.CODES,
+        None,
+        "The rules whose fixes are offered and made, instead of all.",
+        'fixable = ["TL2", "TL401"]',
+    ),
+    Option("extend-fixable", Kind.CODES, (), "Rules whose fixes are, besides.", 'extend-fixable = ["TL301"]'),
+    Option(
+        "unfixable",
+        Kind.CODES,
+        (),
+        "Rules whose findings are told without a fix. Of two prefixes here and in `fixable` the longer one "
+        "decides, and of two equal ones this one.",
+        'unfixable = ["TL401"]',
+    ),
+    Option(
+        "extend-safe-fixes",
+        Kind.CODES,
+        (),
+        "Rules whose fixes count as safe, whatever they may change.",
+        'extend-safe-fixes = ["TL101"]',
+    ),
+    Option(
+        "extend-unsafe-fixes",
+        Kind.CODES,
+        (),
+        "Rules whose fixes are made only with `unsafe-fixes`.",
+        'extend-unsafe-fixes = ["TL401"]',
+    ),
+    Option(
         "output-format",
         Kind.FORMAT,
         "full",

@@ -92,7 +92,7 @@ def judge(
 
     config = config.for_file(source.filename)
     sifted = sift(source, check(source, config, project=project), config)
-    left = keep(sifted.left)
+    left = keep([_as_told(one, config) for one in sifted.left])
     if not left:
         shown = source if sifted.suppressed else None
         return Checked(source.filename, (), shown, suppressed=sifted.suppressed, remarks=sifted.remarks)
@@ -107,6 +107,24 @@ def judge(
         remarks=sifted.remarks,
         keys=tuple(key_of(source, one) for one in new if not one.about_file),
         known=tuple(key_of(source, one) for one in known),
+    )
+
+
+def _as_told(found: Diagnostic, config: Config) -> Diagnostic:
+    """A finding with the fixes that the user wants of its rule, safe as they call them."""
+    if found.fix is None and not found.alternatives:
+        return found
+    if not config.fixes(found.code):
+        return replace(found, fix=None, alternatives=())
+    fixes = [
+        replace(fix, safe=config.counts_as_safe(found.code, safe=fix.safe))
+        for fix in (found.fix, *found.alternatives)
+        if fix is not None
+    ]
+    return replace(
+        found,
+        fix=fixes.pop(0) if found.fix is not None else None,
+        alternatives=tuple(fixes),
     )
 
 

@@ -243,7 +243,7 @@ def _adds_up(name: str) -> bool:
 
 def _settle(file: str | None, given: tuple[Given, ...]) -> Settings:
     bare = Settings(file, given, Config(), Patterns(()), Patterns(()))
-    *below, top = _selections(given)
+    *below, top = _selections(given) or [Selection()]
     release = bare.value("target-torch")
     told = {(code, name): answer for code, name, answer in bare.resolved("rules")}
     config = Config(
@@ -258,28 +258,36 @@ def _settle(file: str | None, given: tuple[Given, ...]) -> Settings:
         eval_functions=bare.value("eval-functions"),
         model_loaders=bare.value("model-loaders"),
         target_torch=release,
+        fixable=tuple(_selections(given, "fixable", "extend-fixable", "unfixable")),
+        safe=bare.resolved("extend-safe-fixes"),
+        unsafe=bare.resolved("extend-unsafe-fixes"),
         rule_options=tuple((code, name, answer) for (code, name), answer in told.items()),
     )
     excluded = Patterns((*bare.value("exclude"), *bare.resolved("extend-exclude")))
     return Settings(file, given, config, excluded, Patterns(bare.value("include")))
 
 
-def _selections(given: Iterable[Given]) -> list[Selection]:
+def _selections(
+    given: Iterable[Given],
+    only: str = "select",
+    besides: str = "extend-select",
+    without: str = "ignore",
+) -> list[Selection]:
     """What each layer turns on and off: a file, or all options of the command; the last one last."""
+    also_without = f"extend-{without}"
     layers: dict[str, dict[str, tuple[str, ...]]] = {}
     for one in given:
-        if one.name == "ignore" and not one.value:
+        if one.name == without and not one.value:
             for layer in layers.values():
-                layer.pop("ignore", None)
-        if one.name in ("select", "extend-select", "ignore", "extend-ignore"):
+                layer.pop(without, None)
+        if one.name in (only, besides, without, also_without):
             layers.setdefault(one.layer, {})[one.name] = one.value
     # Within one layer the longer prefix decides; a later layer decides against an earlier one.
-    found = [
+    return [
         Selection(
-            layer.get("select"),
-            layer.get("extend-select", ()),
-            (*layer.get("ignore", ()), *layer.get("extend-ignore", ())),
+            layer.get(only),
+            layer.get(besides, ()),
+            (*layer.get(without, ()), *layer.get(also_without, ())),
         )
         for layer in layers.values()
     ]
-    return found or [Selection()]

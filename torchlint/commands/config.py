@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from torchlint.settings import Settings
 
 
+_WITHOUT = {"select": "the rules that are on by default", "fixable": "every rule"}
+"""What holds where nobody gives an option and it has no value."""
+
+
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Tell the parser of it."""
     config = commands.add_parser(
@@ -89,8 +93,8 @@ def chapter(option: Option) -> Iterator[str]:
 
 def default(option: Option) -> str:
     """What holds where nobody gives it, in a word or as TOML."""
-    if option.name == "select":
-        return "the rules that are on by default"
+    if option.name in _WITHOUT:
+        return _WITHOUT[option.name]
     return "none" if option.default is None else written(option, option.default)
 
 

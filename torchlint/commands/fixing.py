@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 from torchlint.commands import warn
 
@@ -18,10 +18,14 @@ _NOT_READ = ("TL001", "TL002")
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Tell the parser of them."""
-    add = parser.add_argument
+    add: Callable[..., Any] = parser.add_argument
     switch = argparse.BooleanOptionalAction
     add("--fix", action=switch, help="make the safe fixes")
     add("--unsafe-fixes", action=switch, help="also those that may change what the program does")
+    codes = {"action": "append", "metavar": "CODES"}
+    add("--fixable", **codes, help="make the fixes of these rules alone")
+    add("--extend-fixable", **codes, help="and of these")
+    add("--unfixable", **codes, help="not of these")
     add("--diff", action="store_true", help="write nothing; print what --fix would change, 1 if anything")
     add("--fix-only", action="store_true", help="make the fixes and report nothing that is left")
     add("--show-fixes", action="store_true", help="list what was fixed in which file")
