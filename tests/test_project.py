@@ -91,9 +91,17 @@ class Holder:
 """
 
 
+CALLS = """
+import torch
+from holder import Holder
+
+with torch.no_grad():
+    Holder().speak(torch.ones(2))
+"""
+
+
 def test_what_is_said_of_a_file_is_the_same_after_another_has_led_to_it(tmp_path: Path) -> None:
-    calls = "import torch\nfrom holder import Holder\nwith torch.no_grad():\n    Holder().speak(torch.ones(2))\n"
-    written(tmp_path, {"calls.py": calls, "holder.py": HOLDER})
+    written(tmp_path, {"calls.py": CALLS, "holder.py": HOLDER})
     ask = ("check", "--select", "TL101", "--output-format", "json", "--jobs", "1")
     after, alone = (run(*ask, *names, cwd=tmp_path) for names in (("calls.py", "holder.py"), ("holder.py",)))
     (found,) = json.loads(alone.out)
