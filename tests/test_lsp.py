@@ -245,6 +245,21 @@ async def test_a_client_that_watches_nothing_and_sets_all_at_the_start(
     assert edits_of(fixes[1])[0].new_text == "loss.detach().item()"
 
 
+@pytest.mark.asyncio
+@pytest.mark.limit(60)
+async def test_a_client_that_names_the_configuration(client: LanguageClient, tmp_path: Path) -> None:
+    """It holds instead of what lies near the files, and its patterns start at the folder of the client."""
+    (tmp_path / "torchlint.toml").write_text("ignore = ['TL2']\n")
+    (tmp_path / "lint").mkdir()
+    (tmp_path / "lint" / "mine.toml").write_text("per-file-ignores = { 'old/*' = ['TL2'] }\n")
+    editor = Editor(client)
+    await editor.start("neovim@v0.7.0", tmp_path.as_uri(), {"configuration": "lint/mine.toml"})
+    for name in ("train.py", "old/train.py"):
+        editor.open((tmp_path / name).as_uri(), LOGS_A_GRAPH)
+    await editor.codes((tmp_path / "train.py").as_uri(), "TL201")
+    await editor.codes((tmp_path / "old" / "train.py").as_uri())
+
+
 DETACHINGS = ("Detach it", "Keep its number, by .item()")
 KEEPS_A_NUMBER = """\
 import torch

@@ -6,6 +6,7 @@ import os
 import pty
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,7 @@ def test_with_fixes_it_does_not_run_for_its_own(tmp_path: Path) -> None:
     write(tmp_path, a=LOGS_A_GRAPH)
     watching = Watching("--fix", "a.py", cwd=tmp_path)
     watching.until("Found 1 error (1 fixed, 0 remaining).\n")
+    time.sleep(1)  # three looks at the files
     write(tmp_path, new=CURED + "\nprint(y.item())\n")
     (tmp_path / "new.py").replace(tmp_path / "a.py")  # at once, as one change
     assert watching.until("Found 1 error (1 fixed, 0 remaining).\n").count("File change detected...") == 1

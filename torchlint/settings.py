@@ -39,12 +39,14 @@ class Given:
 class Overrides:
     """What stands above every configuration file, the lowest first.
 
-    With `file` it is read for all files, instead of those around them; `isolated` reads none.
+    With `file` it is read for all files, instead of those around them, and its paths are taken from `folder`,
+    or from here; `isolated` reads none.
     """
 
     given: tuple[Given, ...] = ()
     file: str | None = None
     isolated: bool = False
+    folder: str | None = None
 
     @classmethod
     def of(
@@ -64,7 +66,7 @@ class Overrides:
             given_by(name, value, where, label=f"'{name}' of {where}", layer=where, folder=folder)
             for name, value in values.items()
         ]
-        return cls(tuple(given), file, isolated)
+        return cls(tuple(given), file, isolated, folder if file is not None else None)
 
 
 NO_OVERRIDES = Overrides()
@@ -116,7 +118,7 @@ def settings_of(folder: str, overrides: Overrides = NO_OVERRIDES) -> Settings:
     key = (file, overrides)
     known = _settled.get(key)
     if known is None:
-        base = os.getcwd() if overrides.file is not None else None
+        base = (overrides.folder or os.getcwd()) if overrides.file is not None else None
         given = _read(file, base) if file is not None else ()
         known = _settled[key] = _settle(file, (*given, *overrides.given))
     return known

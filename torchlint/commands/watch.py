@@ -129,9 +129,9 @@ def _folders(paths: Iterable[str], files: Iterable[str]) -> list[str]:
 
 
 def _stamps(paths: Iterable[str]) -> _Stamps:
-    """What tells whether files were written; None for one that is not there."""
+    """What tells whether files were written, by their absolute paths; None for one that is not there."""
     found: _Stamps = {}
-    for path in paths:
+    for path in map(os.path.abspath, paths):
         try:
             held = os.stat(path)
         except OSError:

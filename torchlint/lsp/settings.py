@@ -22,6 +22,7 @@ from torchlint.settings import NO_OVERRIDES, Overrides, settings_for, settings_o
 SECTION = "torchlint"
 _WHO = "the editor"
 # What extensions keep in the same section for themselves: how they start the server.
+_OF_EDITORS = ("enable", "baseline", "configuration")
 _OF_CLIENTS = frozenset({"path", "interpreter", "trace"})
 
 
@@ -135,21 +136,26 @@ def _config_for(subject: Subject, wishes: Wishes, folder: str | None) -> Config 
 def _wishes(given: Mapping[str, Any], folder: str | None) -> Wishes:
     """Read settings. Raises ConfigError for one that cannot be used."""
     values: dict[str, Any] = {}
-    enable, baseline = given.get("enable"), given.get("baseline")
+    enable = given.get("enable")
     for key, value in given.items():
         name = re.sub("[A-Z]", lambda capital: f"-{capital[0].lower()}", key)
-        if name not in ("enable", "baseline", *_OF_CLIENTS) and not _is_default(name, value):
+        if name not in (*_OF_EDITORS, *_OF_CLIENTS) and not _is_default(name, value):
             values[name] = value
     if enable is not None and not isinstance(enable, bool):
         raise ConfigError(f"'enable' of {_WHO} wants true or false, not '{enable}'")
-    if baseline is not None and not isinstance(baseline, str):
-        raise ConfigError(f"'baseline' of {_WHO} wants a path, not '{baseline}'")
     folder = folder or os.getcwd()
-    return Wishes(
-        enable is not False,
-        os.path.join(folder, os.path.expanduser(baseline)) if baseline else None,
-        Overrides.of(values, _WHO, folder=folder),
-    )
+    baseline, file = (_path_in(given, name, folder) for name in ("baseline", "configuration"))
+    if file is not None and not os.path.isfile(file):
+        raise ConfigError(f"'configuration' of {_WHO} names {file}, where there is no file")
+    return Wishes(enable is not False, baseline, Overrides.of(values, _WHO, file=file, folder=folder))
+
+
+def _path_in(given: Mapping[str, Any], name: str, folder: str) -> str | None:
+    """A path that a client has set, from a folder; None where it is not set, or empty."""
+    path = given.get(name)
+    if path is not None and not isinstance(path, str):
+        raise ConfigError(f"'{name}' of {_WHO} wants a path, not '{path}'")
+    return os.path.join(folder, os.path.expanduser(path)) if path else None
 
 
 def _is_default(name: str, value: Any) -> bool:

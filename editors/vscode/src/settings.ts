@@ -15,6 +15,7 @@ const FOR_SERVER = [
   "perFileIgnores",
   "extendExclude",
   "baseline",
+  "configuration",
   "project",
   "logFunctions",
   "evalFunctions",
