@@ -12,7 +12,8 @@ from torchlint.flow.arguments import bind_parameters, described
 from torchlint.flow.callers import may_evaluate
 from torchlint.flow.classes import Made, make
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
-from torchlint.flow.events import BESIDES, Computed, Escaped, Forward
+from torchlint.flow.events import BESIDES, HOOKED, Computed, Escaped, Forward
+from torchlint.flow.hooks import keeps_outputs
 from torchlint.flow.layers import Layers
 from torchlint.flow.leaving import says_evaluation
 from torchlint.flow.regions import leave_regions
@@ -201,7 +202,8 @@ class Running:
         walk = self._walk
         walk.records.leaves = True
         if walk.now().regions:
-            walk.tell(Escaped(walk.now().born, walk.site(node), BESIDES))
+            how = HOOKED if keeps_outputs(walk.unit.tree) else BESIDES
+            walk.tell(Escaped(walk.now().born, walk.site(node), how))
 
     def outcome(self, thing: Module, arguments: Arguments, node: cst.CSTNode) -> Value:
         """What a module returns, with what it saves and writes."""
