@@ -10,12 +10,12 @@ import libcst as cst
 from torchlint.flow import resuming
 from torchlint.flow.arguments import bind_parameters, described
 from torchlint.flow.callers import may_evaluate
-from torchlint.flow.classes import Made, make
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import BESIDES, HOOKED, Computed, Escaped, Forward
 from torchlint.flow.hooks import keeps_outputs
 from torchlint.flow.layers import Layers
 from torchlint.flow.leaving import says_evaluation
+from torchlint.flow.made import Made, make
 from torchlint.flow.regions import leave_regions
 from torchlint.flow.state import ModuleFacts
 from torchlint.flow.things import NOTHING, Container, Module, Opaque, Thing, Value
