@@ -22,9 +22,13 @@ def may_evaluate(file: FileFlow, definition: Definition) -> bool:
     while waiting and len(seen) <= _MOST:
         home, one, depth = waiting.pop()
         others = home.neighbours.users(one.name, one.name)
+        if not others and one.owner is None:  # or too many: those who import it say where it is, too
+            others = home.neighbours.users(one.name, _beside(home, one.name))
         for flow in (home, *(other for other in others if can_name(other, home, one))):
             callers = [name for name in flow.skeleton.call_sites.get(one.name, ()) if name != one.qualname]
             for caller in callers:
+                if _means_its_own(flow, caller, home, one):
+                    continue
                 if flow.says_eval(None if flow is not file else caller):
                     return True
                 found = flow.skeleton.definitions.get(caller)
@@ -32,6 +36,22 @@ def may_evaluate(file: FileFlow, definition: Definition) -> bool:
                     seen.add((flow.path, caller))
                     waiting.append((flow, found, depth + 1))
     return False
+
+
+def _means_its_own(other: FileFlow, caller: str, file: FileFlow, definition: Definition) -> bool:
+    """Whether a method that says the name of another means one of its own class, which is no kin.
+
+    One that hands on to what it holds is mostly called the same.
+    """
+    found = other.skeleton.definitions.get(caller)
+    if definition.owner is None or found is None or found.owner is None or found.name == definition.name:
+        return False
+    owner, key = file.classes.own(definition.owner), other.classes.own(found.owner)
+    if other.classes.method(key, definition.name) is None:
+        return False
+    theirs = {kin.key for kin in other.classes.lineage(key)}
+    ours = {kin.key for kin in file.classes.lineage(owner)}
+    return owner not in theirs and key not in ours
 
 
 def can_name(other: FileFlow, file: FileFlow, definition: Definition) -> bool:
@@ -43,5 +63,14 @@ def can_name(other: FileFlow, file: FileFlow, definition: Definition) -> bool:
     if dotted is not None:
         found = other.neighbours.find(dotted)
         return found is None or found.home.path == file.path
+    return other in file.neighbours.users(name, _beside(file, name))
+
+
+def _beside(file: FileFlow, name: str) -> str:
+    """What a file that takes a function out of its module says besides: the module, or the folder of that.
+
+    Of a function that is named like its file, the name alone says nothing of where it comes from.
+    """
     path = file.path.replace("\\", "/").removesuffix("/__init__.py").removesuffix(".py")
-    return other in file.neighbours.users(name, path.rpartition("/")[2])
+    folder, _, stem = path.rpartition("/")
+    return stem if stem != name else folder.rpartition("/")[2]
