@@ -17,7 +17,7 @@ from torchlint.flow.methods import MODULE_EFFECTS, TENSOR_EFFECTS, Methods
 from torchlint.flow.own_names import NamedCalls
 from torchlint.flow.places import Places
 from torchlint.flow.playing import Playing
-from torchlint.flow.running import Running, is_module_like
+from torchlint.flow.running import Running, is_called_module, is_module_like
 from torchlint.flow.strangers import Strangers
 from torchlint.flow.switches import Switches
 from torchlint.flow.things import (
@@ -165,7 +165,7 @@ class Calls:
                     return self._applying.call(
                         found, arguments.behind(frozenset((thing,))), node, discarded=discarded
                     )
-            case Opaque() if is_module_like(thing):
+            case Opaque() if is_called_module(walk, thing, node.func):
                 held = walk.module(thing.key, thing.place, parent=thing.parent)
                 return self.running.forward(held, arguments, node, walk.text(node.func), discarded=discarded)
             case Tensor():

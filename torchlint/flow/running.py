@@ -359,3 +359,17 @@ def is_module_like(thing: Thing) -> bool:
     if not isinstance(thing, Opaque):
         return False
     return isinstance(thing.parent, Module) or "module" in says("place", thing.place)
+
+
+def is_called_module(walk: Walk, thing: Opaque, func: cst.BaseExpression) -> bool:
+    """Whether an unknown thing that is called is taken for a module; one of several by what it is bound to.
+
+    The next walk knows an element of what the caller has at once, so that its mode is asked for.
+    """
+    if is_module_like(thing):
+        return True
+    named = isinstance(func, cst.Name) and "module" in says("place", func.value)
+    if not named or not thing.place.endswith("]") or path_of(thing) is None:
+        return False
+    walk.believe_module(thing)
+    return True
