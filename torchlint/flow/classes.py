@@ -51,6 +51,7 @@ class Classes:
         self._modules: dict[str, bool] = {}
         self._sensitivities: dict[str, Sensitivity] = {}
         self._fills: dict[str, bool] = {}
+        self._given: dict[str, dict[str, list[str]]] = {}
         self._learning: dict[str, bool] = {}
 
     def own(self, name: str) -> str:
@@ -185,7 +186,26 @@ class Classes:
 
     def uses(self, key: str, attribute: str) -> set[str]:
         """The methods called on `self.<attribute>` in a class and its bases; `()` for a call of it."""
-        return {use for kin in self.lineage(key) for use in kin.outline.attribute_uses.get(attribute, ())}
+        names = (attribute, *self._properties(key).get(attribute, ()))
+        uses = [kin.outline.attribute_uses for kin in self.lineage(key)]
+        return {use for each in uses for name in names for use in each.get(name, ())}
+
+    def leads_to(self, key: str, attribute: str) -> tuple[str, ...]:
+        """The attributes behind one that is a property, and gives what stands there as it is."""
+        found = self.method(key, attribute)
+        way = found.definition.leads_to if found is not None else ()
+        return way if attribute not in way else ()
+
+    def _properties(self, key: str) -> dict[str, list[str]]:
+        """For each attribute of a class the properties that give it."""
+        known = self._given.get(key)
+        if known is None:
+            known = self._given[key] = {}
+            for kin in self.lineage(key):
+                for name in kin.outline.methods:
+                    if len(way := self.leads_to(key, name)) == 1:
+                        known.setdefault(way[0], []).append(name)
+        return known
 
     def is_snapshot(self, key: str, attribute: str) -> bool:
         """Whether methods store copies of a model in `self.<attribute>` as it comes, and none sets a mode."""
