@@ -51,7 +51,10 @@ def _stores(tree: cst.Module, hook: Hook) -> bool:
             match _user(tree, node):
                 case cst.Call(func=cst.Attribute(attr=cst.Name(value=method))) if method in _STORING:
                     return True
-                case cst.Assign(targets=[cst.AssignTarget(target=cst.Name() | cst.Tuple() as target)]):
+                case (
+                    cst.Assign(targets=[cst.AssignTarget(target=cst.Name() | cst.Tuple() as target)])
+                    | cst.For(target=target)
+                ):
                     bound = {one.value for one in within(target) if isinstance(one, cst.Name)}
                     waiting |= not bound <= names
                     names |= bound
@@ -61,7 +64,7 @@ def _stores(tree: cst.Module, hook: Hook) -> bool:
 
 
 def _user(tree: cst.Module, node: cst.CSTNode) -> cst.CSTNode | None:
-    """The call that is given a value, what was read off it or made by its methods, or what assigns it."""
+    """The call that is given a value, what was read off it or made by its methods; what binds it."""
     around = parents(tree)
     while (outer := around.get(node)) is not None:
         match outer:
@@ -77,7 +80,7 @@ def _user(tree: cst.Module, node: cst.CSTNode) -> cst.CSTNode | None:
             case cst.Arg():
                 call = around.get(outer)
                 return call if isinstance(call, cst.Call) else None
-            case cst.Assign(value=value) if value is node:
+            case cst.Assign(value=value) | cst.For(iter=value) if value is node:
                 return outer
             case _:
                 return None
