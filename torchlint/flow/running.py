@@ -10,6 +10,7 @@ import libcst as cst
 from torchlint.flow import resuming
 from torchlint.flow.arguments import bind_parameters, described
 from torchlint.flow.callers import may_evaluate
+from torchlint.flow.choices import puts_back
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import BESIDES, HOOKED, Computed, Escaped, Forward
 from torchlint.flow.hooks import keeps_outputs
@@ -268,7 +269,7 @@ class Running:
                 certain,
                 _sensitivity(thing, facts, place),
                 state.regions[-1] if state.regions else None,
-                self.evaluates(),
+                self.evaluates() or puts_back(walk.unit.tree, place),
                 facts.mode is Mode.CALLER and self._is_handed(thing),
                 lambda: walk.file.trains(place.rpartition(".")[2]),
             )
