@@ -67,6 +67,18 @@ class Definition:
         return special or any("property" in (dotted(item) or "") for item in self.node.decorator_list)
 
     @property
+    def leads_to(self) -> tuple[str, ...]:
+        """The attributes that a property goes through from the object, where it only gives the last."""
+        if not any((dotted(item) or "").endswith("property") for item in self.node.decorator_list):
+            return ()
+        match [one for one in self.node.body if not _is_docstring(one)]:
+            case [ast.Return(value=ast.Attribute() as value)]:
+                head, _, way = (dotted(value) or "").partition(".")
+                plain = all(isinstance(one, ast.Attribute | ast.Name | ast.Load) for one in ast.walk(value))
+                return tuple(way.split(".")) if plain and [head] == list(self.parameters) else ()
+        return ()
+
+    @property
     def is_abstract(self) -> bool:
         """Whether a subclass has to say what it does."""
         return any(
@@ -239,6 +251,10 @@ class ClassOutline:
     def mentions_training(self) -> bool:
         """Whether a method reads `self.training`."""
         return any(self_attribute(node) == "training" for node in self.nodes)
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _self_assignments(nodes: tuple[ast.AST, ...]) -> Iterator[tuple[str, ast.expr | None]]:

@@ -306,8 +306,9 @@ class Autograd:
             grad = self.grad_of(first)  # a view keeps the flag, if not the graph
         storages: frozenset[Thing] | None = None
         family: frozenset[Thing] | None = None
-        # What is computed from a tensor of a region stands for it: it may be trained on elsewhere.
-        handed = [] if plain else operands
+        # What is computed from a tensor of a region stands for it: it may be trained on elsewhere. A clone
+        # is made where that is wanted.
+        handed = [] if plain or op.name == "clone" else operands
         born: frozenset[Region] | None = walk.now().born | walk.regions_of(handed)
         if views or (op.result is Result.CUT and op.view is not View.UNTRACKED):
             facts = [walk.now().tensor(thing) for thing in tensors(first)]

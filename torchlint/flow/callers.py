@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,14 +14,13 @@ _MOST = 48
 
 
 def callers_of(
-    file: FileFlow, definition: Definition, beside: str, *, loosely: bool = False
+    file: FileFlow, definition: Definition, others: Iterable[FileFlow], *, loosely: bool = False
 ) -> Iterator[tuple[FileFlow, str]]:
-    """The functions that call one, each with its file: here, and in files that say its name and `beside`.
+    """The functions that call one, each with its file: here, and in others that say its name.
 
     Where the name says something else there, they do not count, unless they are to be told `loosely`.
     """
     name = definition.name
-    others = file.neighbours.users(name, beside)
     for flow in (file, *(other for other in others if loosely or can_name(other, file, definition))):
         for caller in flow.skeleton.call_sites.get(name, ()):
             if flow is not file or caller != definition.qualname:
@@ -37,7 +36,12 @@ def may_evaluate(file: FileFlow, definition: Definition) -> bool:
     seen = {(file.path, definition.qualname)}
     while waiting and len(seen) <= _MOST:
         home, one, depth = waiting.pop()
-        for flow, caller in callers_of(home, one, one.name):
+        others = home.neighbours.users(one.name, one.name)
+        if not others and one.owner is None:  # or too many: those who import it say where it is, too
+            others = home.neighbours.users(one.name, _beside(home, one.name))
+        for flow, caller in callers_of(home, one, others):
+            if _means_its_own(flow, caller, home, one):
+                continue
             if flow.says_eval(None if flow is not file else caller):
                 return True
             found = flow.skeleton.definitions.get(caller)
@@ -45,6 +49,22 @@ def may_evaluate(file: FileFlow, definition: Definition) -> bool:
                 seen.add((flow.path, caller))
                 waiting.append((flow, found, depth + 1))
     return False
+
+
+def _means_its_own(other: FileFlow, caller: str, file: FileFlow, definition: Definition) -> bool:
+    """Whether a method that says the name of another means one of its own class, which is no kin.
+
+    One that hands on to what it holds is mostly called the same.
+    """
+    found = other.skeleton.definitions.get(caller)
+    if definition.owner is None or found is None or found.owner is None or found.name == definition.name:
+        return False
+    owner, key = file.classes.own(definition.owner), other.classes.own(found.owner)
+    if other.classes.method(key, definition.name) is None:
+        return False
+    theirs = {kin.key for kin in other.classes.lineage(key)}
+    ours = {kin.key for kin in file.classes.lineage(owner)}
+    return owner not in theirs and key not in ours
 
 
 def can_name(other: FileFlow, file: FileFlow, definition: Definition) -> bool:
@@ -56,5 +76,14 @@ def can_name(other: FileFlow, file: FileFlow, definition: Definition) -> bool:
     if dotted is not None:
         found = other.neighbours.find(dotted)
         return found is None or found.home.path == file.path
+    return other in file.neighbours.users(name, _beside(file, name))
+
+
+def _beside(file: FileFlow, name: str) -> str:
+    """What a file that takes a function out of its module says besides: the module, or the folder of that.
+
+    Of a function that is named like its file, the name alone says nothing of where it comes from.
+    """
     path = file.path.replace("\\", "/").removesuffix("/__init__.py").removesuffix(".py")
-    return other in file.neighbours.users(name, path.rpartition("/")[2])
+    folder, _, stem = path.rpartition("/")
+    return stem if stem != name else folder.rpartition("/")[2]

@@ -17,7 +17,7 @@ from torchlint.flow.methods import MODULE_EFFECTS, TENSOR_EFFECTS, Methods
 from torchlint.flow.own_names import NamedCalls
 from torchlint.flow.places import Places
 from torchlint.flow.playing import Playing
-from torchlint.flow.running import Running, is_module_like
+from torchlint.flow.running import Running, is_called_module, is_module_like
 from torchlint.flow.strangers import Strangers
 from torchlint.flow.switches import Switches
 from torchlint.flow.things import (
@@ -165,7 +165,7 @@ class Calls:
                     return self._applying.call(
                         found, arguments.behind(frozenset((thing,))), node, discarded=discarded
                     )
-            case Opaque() if is_module_like(thing):
+            case Opaque() if is_called_module(walk, thing, node.func):
                 held = walk.module(thing.key, thing.place, parent=thing.parent)
                 return self.running.forward(held, arguments, node, walk.text(node.func), discarded=discarded)
             case Tensor():
@@ -246,7 +246,7 @@ class Calls:
                 )
             case Instance(cls=str() as cls):
                 found = walk.file.classes.method(cls, name)
-                if found is not None:
+                if found is not None and not walk.file.classes.leads_to(cls, name):
                     if known is not None and known.kind in ("log", "meter"):
                         self._effects.log(arguments, node)
                     return self._own_method(found, thing, arguments, node, discarded=discarded)
@@ -280,7 +280,8 @@ class Calls:
     ) -> Value:
         walk = self._walk
         found = walk.file.classes.method(thing.cls, name) if thing.cls is not None else None
-        if found is not None and name not in ("eval", "train", "forward"):
+        way = walk.file.classes.leads_to(thing.cls or "", name)
+        if found is not None and not way and name not in ("eval", "train", "forward"):
             return self._own_method(found, thing, arguments, node, discarded=discarded)
         known = _of_method(name, arguments)
         if known is not None and known.kind in MODULE_EFFECTS:

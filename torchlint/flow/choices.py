@@ -1,10 +1,12 @@
-"""What only the shape of a function says: eval() calls that stand against a train(), and handlers."""
+"""What only the shape of a function says: eval() that stands against a train(), modes put back, handlers."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 import libcst as cst
+
+from torchlint.flow.tree import dotted, within
 
 
 def is_choice(tree: cst.Module, node: cst.CSTNode) -> bool:
@@ -13,6 +15,31 @@ def is_choice(tree: cst.Module, node: cst.CSTNode) -> bool:
     The rest of such a function mostly asks the same question again, which no joined state shows.
     """
     return node in _choices(tree)
+
+
+@lru_cache(maxsize=64)
+def puts_back(tree: cst.Module, place: str) -> bool:
+    """Whether a function remembers `place.training` and calls `place.train()` by it, so that it may be on."""
+    remembered = {
+        node.targets[0].target.value
+        for node in within(tree)
+        if isinstance(node, cst.Assign)
+        and isinstance(node.targets[0].target, cst.Name)
+        and dotted(node.value) == f"{place}.training"
+    }
+    if not remembered:
+        return False
+    train = f"{place}.train"
+    for node in within(tree):
+        match node:
+            case cst.Call(func=func, args=[cst.Arg(value=cst.Name(value=name))]) if name in remembered:
+                if dotted(func) == train:
+                    return True
+            case cst.If(test=cst.Name(value=name), body=body) if name in remembered:
+                calls = (one for one in within(body) if isinstance(one, cst.Call) and not one.args)
+                if any(dotted(one.func) == train for one in calls):
+                    return True
+    return False
 
 
 def is_handler(tree: cst.Module, node: cst.CSTNode) -> bool:

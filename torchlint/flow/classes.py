@@ -6,35 +6,25 @@ its name. Names as the source spells them have to be looked up first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from torchlint.constructs import Construct, Named
+from torchlint.constructs import UNREADABLE, Construct, Named
 from torchlint.definitions import ClassOutline
 from torchlint.flow.domain import Mode, Sensitivity
 from torchlint.flow.events import Origin
+from torchlint.flow.made import Made, argument, make
 from torchlint.flow.neighbours import Callee
-from torchlint.tables import Answer, Argument, Given, Layer, module, op
+from torchlint.tables import module, op
 from torchlint.tables.effects import effect, says
 
 if TYPE_CHECKING:
     from torchlint.flow.file import FileFlow
 
 _MOST_BASES = 32  # of one class, all together
+_LISTS = frozenset({"torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.Sequential"})
+_FILLING = frozenset({"append", "extend", "insert", "add_module", "update"})
 _LOADING = {"saved": Mode.UNKNOWN, "holder": Mode.EVAL}  # as it was saved; what it holds was loaded so
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A module as its constructor call tells: its class, whether its mode matters, whether it learns."""
-
-    cls: str
-    sensitivity: Sensitivity
-    parameters: bool | None
-    layer: Layer | None = None
-    inplace: bool = False
-    statistics: bool = False
 
 
 class Kin(NamedTuple):
@@ -61,6 +51,7 @@ class Classes:
         self._modules: dict[str, bool] = {}
         self._sensitivities: dict[str, Sensitivity] = {}
         self._fills: dict[str, bool] = {}
+        self._given: dict[str, dict[str, list[str]]] = {}
         self._learning: dict[str, bool] = {}
 
     def own(self, name: str) -> str:
@@ -71,6 +62,9 @@ class Classes:
         """The key of the class that a name of this source stands for; None where it is out of sight."""
         if spelled in self._outlines:
             return self.own(spelled)
+        head, _, rest = spelled.partition(".")
+        if rest in self._outlines and head in self.home.skeleton.itself:
+            return self.own(rest)
         dotted = self.imports.resolve(spelled)
         found = self.home.neighbours.find(dotted) if dotted is not None else None
         if found is None or found.name not in found.home.skeleton.classes:
@@ -192,7 +186,26 @@ class Classes:
 
     def uses(self, key: str, attribute: str) -> set[str]:
         """The methods called on `self.<attribute>` in a class and its bases; `()` for a call of it."""
-        return {use for kin in self.lineage(key) for use in kin.outline.attribute_uses.get(attribute, ())}
+        names = (attribute, *self._properties(key).get(attribute, ()))
+        uses = [kin.outline.attribute_uses for kin in self.lineage(key)]
+        return {use for each in uses for name in names for use in each.get(name, ())}
+
+    def leads_to(self, key: str, attribute: str) -> tuple[str, ...]:
+        """The attributes behind one that is a property, and gives what stands there as it is."""
+        found = self.method(key, attribute)
+        way = found.definition.leads_to if found is not None else ()
+        return way if attribute not in way else ()
+
+    def _properties(self, key: str) -> dict[str, list[str]]:
+        """For each attribute of a class the properties that give it."""
+        known = self._given.get(key)
+        if known is None:
+            known = self._given[key] = {}
+            for kin in self.lineage(key):
+                for name in kin.outline.methods:
+                    if len(way := self.leads_to(key, name)) == 1:
+                        known.setdefault(way[0], []).append(name)
+        return known
 
     def is_snapshot(self, key: str, attribute: str) -> bool:
         """Whether methods store copies of a model in `self.<attribute>` as it comes, and none sets a mode."""
@@ -225,8 +238,8 @@ class Classes:
         layer = next((known for name in candidates if (known := module(name)) is not None), None)
         if layer is None:
             return None
-        positional = [_argument(item) for item in construct.arguments]
-        keywords = {name: _argument(item) for name, item in construct.keywords}
+        positional = [argument(item) for item in construct.arguments]
+        keywords = {name: argument(item) for name, item in construct.keywords}
         parts = [
             self._sensitivity_of(item) for item in (*construct.arguments, *dict(construct.keywords).values())
         ]
@@ -302,23 +315,47 @@ class Classes:
             if kin.outline.mentions_training:
                 return Sensitivity.YES
             parts.extend(kin.classes._of_parts(kin))
-        return Sensitivity.of_parts(parts)
+        judged = Sensitivity.of_parts(parts)
+        forward = self.method(key, "forward")
+        is_open = forward.definition.is_abstract if forward is not None else self._begins_nowhere(key)
+        return Sensitivity.UNKNOWN if judged is Sensitivity.NO and is_open else judged
+
+    def _begins_nowhere(self, key: str) -> bool:
+        """Whether nothing that a class derives from says what its forward does: its subclasses do."""
+        kins = self.lineage(key)
+        bases = {kin.classes.imports.resolve(base) for kin in kins for base in kin.outline.bases}
+        return "torch.nn.Module" in bases and not any("__call__" in kin.outline.methods for kin in kins)
 
     def _of_parts(self, kin: Kin) -> Iterable[Sensitivity]:
         for base in kin.outline.bases:
             if self.find(base) is None and not self._known_base(base):
                 yield Sensitivity.UNKNOWN
-        for made in map(self.made, kin.outline.calls):
-            if made is not None:
-                yield made.sensitivity
+        built = [made for made in map(self.made, kin.outline.calls) if made is not None]
+        yield from (made.sensitivity for made in built)
         for attribute, values in kin.outline.attributes.items():
-            called = "()" in self.uses(kin.key, attribute)
+            uses = self.uses(kin.key, attribute)
+            called = "()" in uses
             for value in values:
                 if isinstance(value, Construct):
-                    if self.made(value) is None and self._may_build_module(value.callee, called=called):
+                    made = self.made(value)
+                    if made is not None:
+                        unseen = made.cls in _LISTS and self._is_filled(kin, attribute, built)
+                    else:
+                        unseen = self._may_build_module(value.callee, called=called)
+                    if unseen:
                         yield Sensitivity.UNKNOWN
                 elif called and not self._has_no_mode(value):
                     yield Sensitivity.UNKNOWN  # a module that was handed in
+
+    def _is_filled(self, kin: Kin, attribute: str, built: Sequence[Made]) -> bool:
+        """Whether a list of modules gets some that nobody in sight has built."""
+        given = [
+            item
+            for call in kin.outline.calls
+            if call.callee.startswith(f"self.{attribute}.") and call.callee.rpartition(".")[2] in _FILLING
+            for item in call.arguments
+        ]
+        return UNREADABLE in given or (bool(given) and all(made.cls in _LISTS for made in built))
 
     def _has_no_mode(self, value: object) -> bool:
         """Whether a literal, or an operation of torch that does not ask for a mode."""
@@ -360,29 +397,3 @@ class Classes:
             parts = [part for inner in item if (part := self._sensitivity_of(inner)) is not None]
             return Sensitivity.of_parts(parts) if parts else None
         return None
-
-
-def make(
-    layer: Layer,
-    positional: Sequence[Argument],
-    keywords: Mapping[str, Argument],
-    children: list[Sensitivity],
-) -> Made:
-    """The module that a row of the table makes with these arguments and children."""
-    differs = layer.differs(positional, keywords)
-    if differs is Answer.CHILDREN:
-        sensitivity = Sensitivity.of_parts(children)
-    else:
-        sensitivity = {Answer.YES: Sensitivity.YES, Answer.NO: Sensitivity.NO}.get(
-            differs, Sensitivity.UNKNOWN
-        )
-    parameters = {Answer.YES: True, Answer.NO: False}.get(layer.has_parameters(positional, keywords))
-    inplace = layer.writes_input(positional, keywords) is Answer.YES
-    statistics = layer.keeps_statistics(positional, keywords) is Answer.YES
-    return Made(layer.name, sensitivity, parameters, layer.built(positional, keywords), inplace, statistics)
-
-
-def _argument(item: object) -> Argument:
-    if isinstance(item, str | int | float | bool | None):
-        return item
-    return Given.ANYTHING

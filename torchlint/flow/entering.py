@@ -85,7 +85,10 @@ def _at_rest(classes: Classes, owner: str, path: Path) -> ModuleFacts | None:
             if method.name != "__init__" and ".train(" not in text and ".eval(" not in text:
                 continue
             summary = home.summary(method.qualname)
-            left = dict(summary.modes).get(path)
+            modes = dict(summary.modes)
+            # Who switches a module switches what it holds, also where he does not touch it.
+            holder = next((path[:size] for size in range(len(path), 0, -1) if path[:size] in modes), path)
+            left = modes.get(holder)
             built = dict(summary.stored).get(path)
             for facts in (left, built.facts if isinstance(built, ModuleShape) else None):
                 if facts is not None and settles(facts):

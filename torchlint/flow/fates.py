@@ -54,8 +54,8 @@ def _fate(file: FileFlow, qualname: str, region: Region, asked: Fate, depth: int
     if definition is None or depth >= _DEEPEST:
         return Fate.LOST
     name = definition.name
-    beside = definition.owner or name
-    callers = list(callers_of(file, definition, beside, loosely=asked is Fate.STAYS))
+    others = file.neighbours.users(name, definition.owner or name)
+    callers = list(callers_of(file, definition, others, loosely=asked is Fate.STAYS))
     if len(callers) > _MOST_CALLERS:
         return Fate.LOST
     fate = Fate.STAYS

@@ -200,9 +200,22 @@ class Places:
         stored = walk.now().slots(thing).get(slot)
         if stored is not None:
             return stored
+        way = self._behind(thing, slot)
+        if way:
+            value: Value = frozenset((thing,))
+            for step in way:
+                value = NOTHING.union(*(self.slot(one, f".{step}") for one in value))
+            return value
         if isinstance(thing, Instance) and path_of(thing) is None:
             return self._of_object(thing, slot)
         return frozenset((self.members.child(thing, slot),))
+
+    def _behind(self, thing: Thing, slot: str) -> tuple[str, ...]:
+        """The attributes behind one that is a property; where these are properties too, none."""
+        cls = thing.cls if isinstance(thing, Module | Instance) and slot[0] == "." else None
+        classes = self._walk.file.classes
+        way = classes.leads_to(cls, slot[1:]) if cls is not None else ()
+        return way if way and cls is not None and not classes.leads_to(cls, way[0]) else ()
 
     def _of_object(self, thing: Instance, slot: str) -> Value:
         """What an object made here gives where nobody stored it: it may be made of all that it holds."""

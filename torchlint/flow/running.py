@@ -10,11 +10,13 @@ import libcst as cst
 from torchlint.flow import resuming
 from torchlint.flow.arguments import bind_parameters, described
 from torchlint.flow.callers import may_evaluate
-from torchlint.flow.classes import Made, make
+from torchlint.flow.choices import puts_back
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
-from torchlint.flow.events import BESIDES, Computed, Escaped, Forward
+from torchlint.flow.events import BESIDES, HOOKED, Computed, Escaped, Forward
+from torchlint.flow.hooks import keeps_outputs
 from torchlint.flow.layers import Layers
 from torchlint.flow.leaving import says_evaluation
+from torchlint.flow.made import Made, make
 from torchlint.flow.regions import leave_regions
 from torchlint.flow.state import ModuleFacts
 from torchlint.flow.things import NOTHING, Container, Module, Opaque, Thing, Value
@@ -201,7 +203,8 @@ class Running:
         walk = self._walk
         walk.records.leaves = True
         if walk.now().regions:
-            walk.tell(Escaped(walk.now().born, walk.site(node), BESIDES))
+            how = HOOKED if keeps_outputs(walk.unit.tree) else BESIDES
+            walk.tell(Escaped(walk.now().born, walk.site(node), how))
 
     def outcome(self, thing: Module, arguments: Arguments, node: cst.CSTNode) -> Value:
         """What a module returns, with what it saves and writes."""
@@ -266,7 +269,7 @@ class Running:
                 certain,
                 _sensitivity(thing, facts, place),
                 state.regions[-1] if state.regions else None,
-                self.evaluates(),
+                self.evaluates() or puts_back(walk.unit.tree, place),
                 facts.mode is Mode.CALLER and self._is_handed(thing),
                 lambda: walk.file.trains(place.rpartition(".")[2]),
             )
@@ -357,3 +360,17 @@ def is_module_like(thing: Thing) -> bool:
     if not isinstance(thing, Opaque):
         return False
     return isinstance(thing.parent, Module) or "module" in says("place", thing.place)
+
+
+def is_called_module(walk: Walk, thing: Opaque, func: cst.BaseExpression) -> bool:
+    """Whether an unknown thing that is called is taken for a module; one of several by what it is bound to.
+
+    The next walk knows an element of what the caller has at once, so that its mode is asked for.
+    """
+    if is_module_like(thing):
+        return True
+    named = isinstance(func, cst.Name) and "module" in says("place", func.value)
+    if not named or not thing.place.endswith("]") or path_of(thing) is None:
+        return False
+    walk.believe_module(thing)
+    return True
