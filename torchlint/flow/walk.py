@@ -321,10 +321,10 @@ class Walk:
         """Whether a module is another one, or holds it."""
         return other is module or _held_by(other, module) or other in self.parts(module)
 
-    def tensors_within(self, value: Value) -> list[Thing]:
-        """What is or may be a tensor of a value, and of the containers in it to any depth."""
+    def tensors_within(self, value: Value, *, but: Value = frozenset()) -> list[Thing]:
+        """What is or may be a tensor of a value, and of the containers in it to any depth, `but` for some."""
         found: list[Thing] = []
-        seen: set[Thing] = set()
+        seen: set[Thing] = set(but)
         stack = list(value)
         while stack:
             thing = stack.pop()
