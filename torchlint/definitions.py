@@ -93,6 +93,17 @@ class Definition:
         """Names of the parameters that only keywords reach."""
         return tuple(item.arg for item in self.node.args.kwonlyargs)
 
+    @property
+    def literal_defaults(self) -> dict[str, object]:
+        """The literals that parameters have where a call leaves them out."""
+        arguments = self.node.args
+        positional = (*arguments.posonlyargs, *arguments.args)
+        pairs = [
+            *zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True),
+            *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+        ]
+        return {item.arg: value.value for item, value in pairs if isinstance(value, ast.Constant)}
+
     def stores_on_self(self) -> bool:
         """Whether the body assigns an attribute of `self`."""
         return any(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow import resuming
-from torchlint.flow.arguments import bind_parameters
+from torchlint.flow.arguments import bind_parameters, left_out
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import UPDATES, Computed, Escaped
 from torchlint.flow.keeping import free
@@ -113,6 +113,7 @@ class Applying:
         if self._playing.can_play(callee, arguments, node):
             returned = self._playing.play(definition, bound, arguments, node)
             return returned or walk.unknown(node)
+        bound = left_out(definition, arguments, walk.things) | bound
         self._affect(definition, summary, bound, node)
         for thing in bound.get("self", NOTHING) if walk.state is not None else ():
             self._autograd.inference.doubt(thing)

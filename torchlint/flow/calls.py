@@ -13,7 +13,7 @@ from torchlint.flow.closures import Closures
 from torchlint.flow.domain import Mode
 from torchlint.flow.effects import Effects
 from torchlint.flow.events import Escaped
-from torchlint.flow.methods import MODULE_EFFECTS, TENSOR_EFFECTS, Methods
+from torchlint.flow.methods import MODULE_EFFECTS, TENSOR_EFFECTS, Methods, of_method
 from torchlint.flow.own_names import NamedCalls
 from torchlint.flow.places import Places
 from torchlint.flow.playing import Playing
@@ -201,7 +201,7 @@ class Calls:
     ) -> Value:
         walk = self._walk
         itself = frozenset((thing,))
-        known = _of_method(name, arguments)
+        known = of_method(name, arguments)
         if known is not None and known.kind == "grad_only" and walk.now().regions:
             walk.tell(Escaped(walk.now().born, walk.site(node), "does not work in inference mode"))
         match thing:
@@ -282,7 +282,7 @@ class Calls:
         found = walk.file.classes.method(thing.cls, name) if thing.cls is not None else None
         if found is not None and name not in ("eval", "train", "forward"):
             return self._own_method(found, thing, arguments, node, discarded=discarded)
-        known = _of_method(name, arguments)
+        known = of_method(name, arguments)
         if known is not None and known.kind in MODULE_EFFECTS:
             return self._methods.of_module(known, thing, arguments, node, discarded=discarded)
         if known is not None and known.kind == "log":
@@ -304,7 +304,7 @@ class Calls:
     def _tensor_method(
         self, thing: Tensor | Opaque, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool
     ) -> Value:
-        known = _of_method(name, arguments)
+        known = of_method(name, arguments)
         operation = op(name)
         if known is not None and known.kind in TENSOR_EFFECTS:
             return self._methods.of_tensor(known, thing, name, arguments, node)
@@ -385,12 +385,6 @@ class Calls:
             if argument.keyword is not None and argument.keyword.value == "out":
                 return self._walk.text(argument.value)
         return self._walk.text(node.args[0].value) if node.args else ""
-
-
-def _of_method(name: str, arguments: Arguments) -> Effect | None:
-    """The effect of a method; one that stands `alone` is only meant where it is given nothing."""
-    known = effect(f".{name}")
-    return None if known is not None and known.detail == "alone" and arguments.all() else known
 
 
 def _only_reads(name: str) -> bool:
