@@ -182,4 +182,42 @@ def validate(model, x):
         print(weighted_loss(model, x).item(), _weighted_sum(model, x).item())
 """,
     },
+    "evaluations_that_only_measure_as_far_as_callers_are_in_sight": {
+        "pkg/__init__.py": "",
+        "pkg/learners.py": """
+import torch
+
+
+class Learner:
+    def __init__(self, weight):
+        self.weight = weight
+
+    @torch.no_grad()  # want TL401
+    def evaluate_batch(self, x):
+        return (x * self.weight).mean()
+
+    @torch.no_grad()
+    def test_batch(self, x):
+        return (x * self.weight).exp()
+
+    @torch.no_grad()  # want TL404
+    def validate_batch(self, x):
+        return (x * self.weight).mean()
+
+    @torch.no_grad()  # want TL404
+    def embed_batch(self, x):
+        return x * self.weight
+""",
+        "pkg/loops.py": """
+from pkg.learners import Learner
+
+
+def fit(weight, batches):
+    learner, total = Learner(weight), 0.0
+    for x in batches:
+        (learner.test_batch(x) * weight).sum().backward()
+        total += float(learner.evaluate_batch(x)) + float(learner.embed_batch(x).mean())
+    return total
+""",
+    },
 }
