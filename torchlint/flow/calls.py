@@ -344,8 +344,9 @@ class Calls:
         classes = walk.file.classes
         made: Thing
         if classes.is_module(thing.cls):
+            sensitivity, bare = classes.sensitivity(thing.cls), classes.is_bare(thing.cls)
             made = self.running.fresh(
-                node, thing.cls, classes.sensitivity(thing.cls), parameters=True, mode=Mode.TRAIN
+                node, thing.cls, sensitivity, parameters=True, mode=Mode.TRAIN, bare=bare
             )
         else:
             made = walk.things.make(Instance, (node, "instance"), "", cls=thing.cls)
