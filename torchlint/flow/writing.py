@@ -199,7 +199,7 @@ class Writing:
 
     def leave(self, facts: TensorFacts, site: Site) -> None:
         """Tell of a tensor that is written where a region is over in which it was made."""
-        outside = facts.born - self._walk.now().born
+        outside = facts.born - facts.derived - self._walk.now().born
         # Under inference_mode inference tensors may be written, whichever region made them.
         if outside and not self._walk.now().around.surely_inferring:
             self._walk.tell(Escaped(outside, site, WRITTEN_OUTSIDE))
