@@ -220,4 +220,45 @@ def fit(weight, batches):
     return total
 """,
     },
+    "a_file_that_says_metrics": {
+        "pkg/__init__.py": "",
+        "pkg/eval_metrics.py": """
+import torch
+
+
+def overlap(scores, target):
+    with torch.no_grad():  # want TL401
+        shared = (scores.argmax(-1) == target).float().mean(0)
+    return shared / (2 - shared)
+
+
+def difficulty(scores):
+    with torch.no_grad():
+        weights = 1 - scores.softmax(-1).max(-1).values
+    return weights
+
+
+def overlap_loss(scores):
+    with torch.no_grad():  # want TL404
+        target = scores.softmax(-1).round()
+    return target
+""",
+        "pkg/biometrics.py": """
+import torch
+
+
+def overlap(scores, target):
+    with torch.no_grad():  # want TL404
+        shared = (scores.argmax(-1) == target).float().mean(0)
+    return shared / (2 - shared)
+""",
+        "pkg/steps.py": """
+from pkg.eval_metrics import difficulty
+from torch import nn
+
+
+def step(scores, target):
+    (nn.functional.cross_entropy(scores, target, reduction="none") * difficulty(scores)).mean().backward()
+""",
+    },
 }

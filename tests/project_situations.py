@@ -384,6 +384,7 @@ print(value_of(model, x, y).item())
 
 GUESSED_ALONE = {
     "a_base_in_another_file",
+    "a_file_that_says_metrics",
     "evaluations_that_only_measure_as_far_as_callers_are_in_sight",
 }
 """Where a base that nobody shows is taken for one whose mode matters, and callers that nobody shows are asked."""
