@@ -387,4 +387,4 @@ GUESSED_ALONE = {
     "a_file_that_says_metrics",
     "evaluations_that_only_measure_as_far_as_callers_are_in_sight",
 }
-"""Where a base that nobody shows is taken for one whose mode matters, and callers that nobody shows are asked."""
+"""Where a base that nobody shows is taken for one whose mode matters, or TL404 asks the callers."""

@@ -39,7 +39,7 @@ from torchlint.flow.things import (
 from torchlint.flow.walk import Walk, path_of, sorted_things
 from torchlint.names import canonical
 from torchlint.tables import Op, Result, module, op
-from torchlint.tables.effects import Effect, effect, says
+from torchlint.tables.effects import effect, says
 
 if TYPE_CHECKING:
     from torchlint.flow.neighbours import Callee

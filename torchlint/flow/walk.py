@@ -275,7 +275,9 @@ class Walk:
     def mark_born(self, thing: Thing, regions: frozenset[Region]) -> None:
         """A tensor counts as born in these regions, too."""
         facts = self.now().tensor(thing)
-        self.state = self.now().with_tensor(thing, replace(facts, born=facts.born | regions, derived=facts.derived - regions))
+        self.state = self.now().with_tensor(
+            thing, replace(facts, born=facts.born | regions, derived=facts.derived - regions)
+        )
 
     def module(self, key: object, place: str, *, parent: Thing | None = None, owned: bool = False) -> Module:
         """A module of unknown class that nobody built here."""
