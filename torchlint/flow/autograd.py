@@ -299,7 +299,7 @@ class Autograd:
         if views:  # `x.view_as(y)` takes a shape of y, and nothing of its graph
             operands = views
         plain = op.result in (Result.PLAIN, Result.CUT) or is_cast_to_integers(op, arguments)
-        leave_regions(walk, operands, node, recorded=not plain and not views)
+        leave_regions(walk, operands, node, recorded=not plain and not views, bound=bound)
         if not views and op.result is not Result.CUT and operands and walk.now().regions:
             walk.tell(Computed(walk.now().born, walk.site(node)))
         grad = Grad.NO if plain else self.joint_grad([frozenset((thing,)) for thing in operands])

@@ -233,7 +233,7 @@ class Writing:
         assert op.writes is not None
         target = bound.get(op.writes, NOTHING)
         walk = self._walk
-        leave_regions(self._walk, operands, node, recorded=True)
+        leave_regions(self._walk, operands, node, recorded=True, bound=bound)
         grad = self._autograd.joint_grad([frozenset((thing,)) for thing in operands])
         saved = self._autograd.saving.of(op, bound) if grad is Grad.YES else set()
         place = place or walk.text(node)
