@@ -74,6 +74,15 @@ class Definition:
         )
 
     @property
+    def is_hollow(self) -> bool:
+        """Whether the body does nothing, so that it is there for subclasses to say what is done."""
+        return all(
+            isinstance(one, ast.Pass | ast.Raise)
+            or (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+            for one in self.node.body
+        )
+
+    @property
     def is_playable(self) -> bool:
         """Whether the body can be walked in the place of a call: it neither waits nor yields."""
         if self.is_abstract or isinstance(self.node, ast.AsyncFunctionDef):

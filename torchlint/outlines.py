@@ -189,6 +189,8 @@ def mark(definition: Definition) -> tuple[object, ...]:
         definition.indent,
         definition.is_playable,
         definition.loops,
+        definition.is_hollow,
+        tuple(sorted((name, repr(literal)) for name, literal in definition.literal_defaults.items())),
         *head,
     )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow.annotated import method_of
 from torchlint.flow.applying import Applying
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.autograd import Autograd
@@ -229,6 +230,9 @@ class Calls:
             case Module():
                 return self._module_method(thing, name, arguments, node, discarded=discarded)
             case Tensor() | Opaque():
+                said = method_of(walk, thing, name, arguments)
+                if said is not None:
+                    return self._own_method(said, thing, arguments, node, discarded=discarded)
                 return self._tensor_method(thing, name, arguments, node, discarded=discarded)
             case Scalar() if known is not None and known.kind in ("text", "log", "each"):
                 return self._effects.method(known, thing, name, arguments, node, discarded=discarded)

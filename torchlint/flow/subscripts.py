@@ -66,7 +66,7 @@ class Subscripts:
         return walk.widen(found, node) or walk.unknown(node)
 
     def _carry_on(self, held: Value, index: Value) -> None:
-        """What is chosen by a tensor of a region that is over, and whose graph would have to save that one."""
+        """What is chosen by a tensor of a region that is over: its graph would have to save that one."""
         walk = self._walk
         regions = walk.regions_of(tensors(index)) - walk.now().born
         for thing in tensors(held) if regions else ():
