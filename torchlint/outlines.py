@@ -190,7 +190,6 @@ def mark(definition: Definition) -> tuple[object, ...]:
         definition.is_playable,
         definition.loops,
         definition.is_hollow,
-        tuple(sorted((name, repr(literal)) for name, literal in definition.literal_defaults.items())),
         *head,
     )
 
