@@ -182,4 +182,83 @@ def validate(model, x):
         print(weighted_loss(model, x).item(), _weighted_sum(model, x).item())
 """,
     },
+    "evaluations_that_only_measure_as_far_as_callers_are_in_sight": {
+        "pkg/__init__.py": "",
+        "pkg/learners.py": """
+import torch
+
+
+class Learner:
+    def __init__(self, weight):
+        self.weight = weight
+
+    @torch.no_grad()  # want TL401
+    def evaluate_batch(self, x):
+        return (x * self.weight).mean()
+
+    @torch.no_grad()
+    def test_batch(self, x):
+        return (x * self.weight).exp()
+
+    @torch.no_grad()  # want TL404
+    def validate_batch(self, x):
+        return (x * self.weight).mean()
+
+    @torch.no_grad()  # want TL404
+    def embed_batch(self, x):
+        return x * self.weight
+""",
+        "pkg/loops.py": """
+from pkg.learners import Learner
+
+
+def fit(weight, batches):
+    learner, total = Learner(weight), 0.0
+    for x in batches:
+        (learner.test_batch(x) * weight).sum().backward()
+        total += float(learner.evaluate_batch(x)) + float(learner.embed_batch(x).mean())
+    return total
+""",
+    },
+    "a_file_that_says_metrics": {
+        "pkg/__init__.py": "",
+        "pkg/eval_metrics.py": """
+import torch
+
+
+def overlap(scores, target):
+    with torch.no_grad():  # want TL401
+        shared = (scores.argmax(-1) == target).float().mean(0)
+    return shared / (2 - shared)
+
+
+def difficulty(scores):
+    with torch.no_grad():
+        weights = 1 - scores.softmax(-1).max(-1).values
+    return weights
+
+
+def overlap_loss(scores):
+    with torch.no_grad():  # want TL404
+        target = scores.softmax(-1).round()
+    return target
+""",
+        "pkg/biometrics.py": """
+import torch
+
+
+def overlap(scores, target):
+    with torch.no_grad():  # want TL404
+        shared = (scores.argmax(-1) == target).float().mean(0)
+    return shared / (2 - shared)
+""",
+        "pkg/steps.py": """
+from pkg.eval_metrics import difficulty
+from torch import nn
+
+
+def step(scores, target):
+    (nn.functional.cross_entropy(scores, target, reduction="none") * difficulty(scores)).mean().backward()
+""",
+    },
 }

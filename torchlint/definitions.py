@@ -86,6 +86,15 @@ class Definition:
         )
 
     @property
+    def is_hollow(self) -> bool:
+        """Whether the body does nothing, so that it is there for subclasses to say what is done."""
+        return all(
+            isinstance(one, ast.Pass | ast.Raise)
+            or (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+            for one in self.node.body
+        )
+
+    @property
     def is_playable(self) -> bool:
         """Whether the body can be walked in the place of a call: it neither waits nor yields."""
         if self.is_abstract or isinstance(self.node, ast.AsyncFunctionDef):
@@ -104,6 +113,17 @@ class Definition:
     def keyword_parameters(self) -> tuple[str, ...]:
         """Names of the parameters that only keywords reach."""
         return tuple(item.arg for item in self.node.args.kwonlyargs)
+
+    @property
+    def literal_defaults(self) -> dict[str, object]:
+        """The literals that parameters have where a call leaves them out."""
+        arguments = self.node.args
+        positional = (*arguments.posonlyargs, *arguments.args)
+        pairs = [
+            *zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True),
+            *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+        ]
+        return {item.arg: value.value for item, value in pairs if isinstance(value, ast.Constant)}
 
     def stores_on_self(self) -> bool:
         """Whether the body assigns an attribute of `self`."""

@@ -189,6 +189,7 @@ def mark(definition: Definition) -> tuple[object, ...]:
         definition.indent,
         definition.is_playable,
         definition.loops,
+        definition.is_hollow,
         *head,
     )
 

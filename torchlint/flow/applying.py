@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow import resuming
-from torchlint.flow.arguments import bind_parameters
+from torchlint.flow.arguments import bind_parameters, left_out
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import UPDATES, Computed, Escaped
 from torchlint.flow.keeping import free
@@ -95,7 +95,9 @@ class Applying:
         if not walk.rehearsing and not walk.calls:
             self._tell_callee(callee, summary, bound)
         handed = [thing for value in arguments.all() for thing in walk.tensors_within(value)]
-        leave_regions(self._walk, handed, node, recorded=not _only_reads(definition, summary))
+        plays = self._playing.can_play(callee, arguments, node)
+        if not plays:  # else each operation of the callee tells what it takes
+            leave_regions(self._walk, handed, node, recorded=not _only_reads(definition, summary))
         self._running.hand_over(arguments)
         if summary.builds_graphs and GradMode.CALLER in walk.now().grad_mode:
             walk.records.builds_graphs = walk.records.asks_grad_mode = True
@@ -110,9 +112,10 @@ class Applying:
             walk.tell(Computed(walk.now().born, walk.site(node), infers))
         if discarded and (summary.runs or summary.forwards) and _gives_tensor(summary.returns):
             self._running.besides(node)
-        if self._playing.can_play(callee, arguments, node):
+        if plays:
             returned = self._playing.play(definition, bound, arguments, node)
             return returned or walk.unknown(node)
+        bound = left_out(definition, arguments, walk.things) | bound
         self._affect(definition, summary, bound, node)
         for thing in bound.get("self", NOTHING) if walk.state is not None else ():
             self._autograd.inference.doubt(thing)

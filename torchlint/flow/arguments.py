@@ -12,6 +12,7 @@ from torchlint.tables.effects import says
 
 if TYPE_CHECKING:
     from torchlint.definitions import Definition
+    from torchlint.flow.things import Things
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,14 @@ def bind_parameters(definition: Definition, arguments: Arguments) -> dict[str, V
         if name in names or name in definition.keyword_parameters:
             bound[name] = value
     return bound
+
+
+def left_out(definition: Definition, arguments: Arguments, things: Things) -> dict[str, Value]:
+    """What parameters hold that a call may leave to defaults, where these are literals."""
+    if arguments.starred:
+        return {}
+    literals = definition.literal_defaults.items()
+    return {name: things.scalar(Plain.NONE if one is None else Plain.OTHER) for name, one in literals}
 
 
 def is_cast_to_integers(op: Op, arguments: Arguments) -> bool:

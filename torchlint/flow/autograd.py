@@ -168,6 +168,7 @@ class Autograd:
         modules: frozenset[Module] = frozenset(),
         several: bool = False,
         inference: Origins = NORMAL,
+        derived: frozenset[Region] = frozenset(),
     ) -> Value:
         """A new tensor made by an operation of these operands; or `several`, in whatever holds them."""
         walk = self._walk
@@ -213,6 +214,7 @@ class Autograd:
             guessed=guessed,
             inference=inference,
             forwards=frozenset().union(*(item.forwards for item in carrying)),
+            derived=derived,
         )
         if walk.made.get(tensor) == walk.turn:
             new = new.join(state.tensor(tensor))  # one expression, several things: each gives its part
@@ -297,19 +299,18 @@ class Autograd:
         if views:  # `x.view_as(y)` takes a shape of y, and nothing of its graph
             operands = views
         plain = op.result in (Result.PLAIN, Result.CUT) or is_cast_to_integers(op, arguments)
-        leave_regions(walk, operands, node, recorded=not plain and not views)
+        leave_regions(walk, operands, node, recorded=not plain and not views, bound=bound)
         if not views and op.result is not Result.CUT and operands and walk.now().regions:
             walk.tell(Computed(walk.now().born, walk.site(node)))
         grad = Grad.NO if plain else self.joint_grad([frozenset((thing,)) for thing in operands])
         cut = bool(views) and not plain and walk.now().grad_mode.surely_off
-        if cut:
-            grad = self.grad_of(first)  # a view keeps the flag, if not the graph
+        grad = self.grad_of(first) if cut else grad  # a view keeps the flag, if not the graph
         storages: frozenset[Thing] | None = None
         family: frozenset[Thing] | None = None
         # What is computed from a tensor of a region stands for it: it may be trained on elsewhere. A clone
         # is made where that is wanted.
-        handed = [] if plain or op.name == "clone" else operands
-        born: frozenset[Region] | None = walk.now().born | walk.regions_of(handed)
+        born = walk.now().born.union([] if plain or op.name == "clone" else walk.regions_of(operands))
+        derived = born - walk.now().born if op.view is View.NEVER else frozenset()
         if views or (op.result is Result.CUT and op.view is not View.UNTRACKED):
             facts = [walk.now().tensor(thing) for thing in tensors(first)]
             if facts:
@@ -347,6 +348,7 @@ class Autograd:
             born=born,
             parts=parts,
             inference=inference,
+            derived=derived,
         )
         self._views.mark(value, op, views, first, arguments, node)
         if op.view is View.MULTI or op.result is Result.MIXED:

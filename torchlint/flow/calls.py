@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow.annotated import method_of
 from torchlint.flow.applying import Applying
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.autograd import Autograd
@@ -13,7 +14,7 @@ from torchlint.flow.closures import Closures
 from torchlint.flow.domain import Mode
 from torchlint.flow.effects import Effects
 from torchlint.flow.events import Escaped
-from torchlint.flow.methods import MODULE_EFFECTS, TENSOR_EFFECTS, Methods
+from torchlint.flow.methods import MODULE_EFFECTS, TENSOR_EFFECTS, Methods, of_method
 from torchlint.flow.own_names import NamedCalls
 from torchlint.flow.places import Places
 from torchlint.flow.playing import Playing
@@ -39,7 +40,7 @@ from torchlint.flow.things import (
 from torchlint.flow.walk import Walk, path_of, sorted_things
 from torchlint.names import canonical
 from torchlint.tables import Op, Result, module, op
-from torchlint.tables.effects import Effect, effect, says
+from torchlint.tables.effects import effect, says
 
 if TYPE_CHECKING:
     from torchlint.flow.neighbours import Callee
@@ -201,7 +202,7 @@ class Calls:
     ) -> Value:
         walk = self._walk
         itself = frozenset((thing,))
-        known = _of_method(name, arguments)
+        known = of_method(name, arguments)
         if known is not None and known.kind == "grad_only" and walk.now().regions:
             walk.tell(Escaped(walk.now().born, walk.site(node), "does not work in inference mode"))
         match thing:
@@ -229,6 +230,9 @@ class Calls:
             case Module():
                 return self._module_method(thing, name, arguments, node, discarded=discarded)
             case Tensor() | Opaque():
+                said = method_of(walk, thing, name, arguments)
+                if said is not None:
+                    return self._own_method(said, thing, arguments, node, discarded=discarded)
                 return self._tensor_method(thing, name, arguments, node, discarded=discarded)
             case Scalar() if known is not None and known.kind in ("text", "log", "each"):
                 return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
@@ -283,7 +287,7 @@ class Calls:
         way = walk.file.classes.leads_to(thing.cls or "", name)
         if found is not None and not way and name not in ("eval", "train", "forward"):
             return self._own_method(found, thing, arguments, node, discarded=discarded)
-        known = _of_method(name, arguments)
+        known = of_method(name, arguments)
         if known is not None and known.kind in MODULE_EFFECTS:
             return self._methods.of_module(known, thing, arguments, node, discarded=discarded)
         if known is not None and known.kind == "log":
@@ -305,7 +309,7 @@ class Calls:
     def _tensor_method(
         self, thing: Tensor | Opaque, name: str, arguments: Arguments, node: cst.Call, *, discarded: bool
     ) -> Value:
-        known = _of_method(name, arguments)
+        known = of_method(name, arguments)
         operation = op(name)
         if known is not None and known.kind in TENSOR_EFFECTS:
             return self._methods.of_tensor(known, thing, name, arguments, node)
@@ -345,8 +349,9 @@ class Calls:
         classes = walk.file.classes
         made: Thing
         if classes.is_module(thing.cls):
+            sensitivity, bare = classes.sensitivity(thing.cls), classes.is_bare(thing.cls)
             made = self.running.fresh(
-                node, thing.cls, classes.sensitivity(thing.cls), parameters=True, mode=Mode.TRAIN
+                node, thing.cls, sensitivity, parameters=True, mode=Mode.TRAIN, bare=bare
             )
         else:
             made = walk.things.make(Instance, (node, "instance"), "", cls=thing.cls)
@@ -386,12 +391,6 @@ class Calls:
             if argument.keyword is not None and argument.keyword.value == "out":
                 return self._walk.text(argument.value)
         return self._walk.text(node.args[0].value) if node.args else ""
-
-
-def _of_method(name: str, arguments: Arguments) -> Effect | None:
-    """The effect of a method; one that stands `alone` is only meant where it is given nothing."""
-    known = effect(f".{name}")
-    return None if known is not None and known.detail == "alone" and arguments.all() else known
 
 
 def _only_reads(name: str) -> bool:

@@ -259,6 +259,10 @@ class Classes:
             )
         return known
 
+    def is_bare(self, key: str) -> bool:
+        """Whether a module class in sight shows that it holds neither parameters nor buffers."""
+        return not self.learns(key) and not any(kin.outline.buffers for kin in self.lineage(key))
+
     def _holds_parameters(self, kin: Kin) -> bool:
         bases = [self.imports.resolve(base) or base for base in kin.outline.bases if self.find(base) is None]
         layers = [module(base) for base in bases if base != "torch.nn.Module"]

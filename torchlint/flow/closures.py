@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.domain import Fate, GradMode
-from torchlint.flow.events import RETURNED, Escaped, Logged, Region
+from torchlint.flow.events import RETURNED, Escaped, Logged, Region, UsedOutside
 from torchlint.flow.fates import meets
 from torchlint.flow.leaving import leave, says_evaluation
 from torchlint.flow.records import Call
 from torchlint.flow.state import State
-from torchlint.flow.things import NOTHING, Closure, Plain, Thing, Value
+from torchlint.flow.things import NOTHING, Closure, Container, Plain, Thing, Value
 from torchlint.flow.walk import path_of
 from torchlint.tables.effects import says
 
@@ -133,15 +133,24 @@ class Closures:
         if reads and "settings" not in says("function", walk.unit.name.rpartition(".")[2]):
             walk.tell(Logged(walk.site(node), reads))
         leave(walk, walk.tensors_within(value), node, evaluates=says_evaluation(walk, self.names))
+        told = walk.tensors_within(value, but=self._reports())
         for thing in walk.tensors_within(value):
             born = walk.now().tensor(thing).born
-            if born and not self._gives_plain(walk.unit.definition):
+            if born and thing not in told:
+                walk.tell(UsedOutside(born, "a report"))
+            elif born and not self._gives_plain(walk.unit.definition):
                 # What a nested function returns goes to callers that are not followed.
                 asked = None if self._results else self._meets
                 walk.tell(Escaped(born, walk.site(node), RETURNED, asked))
             self._autograd.reach(thing, certain=False)
         if not self._results:
             walk.records.returned |= value
+
+    def _reports(self) -> Value:
+        """The dicts that say by their name that they are for a report, whoever gets them."""
+        names = self._walk.now().names.items()
+        named = NOTHING.union(*(value for name, value in names if "report" in says("place", name)))
+        return frozenset(one for one in named if isinstance(one, Container) and one.kind == "dict")
 
     def _gives_plain(self, definition: Definition | None) -> bool:
         """Whether callers take what the unit returns for numbers, by its name or by its annotation."""

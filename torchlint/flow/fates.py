@@ -59,8 +59,10 @@ def _fate(file: FileFlow, qualname: str, region: Region, asked: Fate, depth: int
     if len(callers) > _MOST_CALLERS:
         return Fate.LOST
     fate = Fate.STAYS
-    measures = _measures(definition)  # so who is out of sight takes the results for numbers
-    if not measures and (not callers or file.is_open(definition)):
+    measures = _measures(file, definition)  # so who is out of sight takes the results for numbers
+    # So does who calls an evaluation, where those in sight do.
+    shown = bool(callers) and (not file.is_open(definition) or _assesses(definition))
+    if not measures and not shown:
         trains = file.says_training or "training" in says("function", name)
         if asked is Fate.STAYS or definition.is_called_unnamed or trains:
             return Fate.LOST
@@ -75,10 +77,18 @@ def _fate(file: FileFlow, qualname: str, region: Region, asked: Fate, depth: int
     return fate
 
 
-def _measures(definition: Definition) -> bool:
-    """Whether a function returns what only logs and reports want, as far as its name says."""
+def _measures(file: FileFlow, definition: Definition) -> bool:
+    """Whether a function returns what only logs and reports want, as far as its name or its file's says."""
     words = says("function", definition.name)
-    return "training" not in words and ("measure" in words or ("assessment" in words and definition.loops))
+    elsewhere = file.says_measures and "loss" not in says("place", definition.name)
+    measures = ("measure" in words or elsewhere) and "training" not in words
+    return measures or (_assesses(definition) and definition.loops)
+
+
+def _assesses(definition: Definition) -> bool:
+    """Whether a function evaluates, as far as its name says."""
+    words = says("function", definition.name)
+    return "assessment" in words and "training" not in words
 
 
 def _fate_with(

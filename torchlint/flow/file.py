@@ -92,6 +92,12 @@ class FileFlow:
         stem = self.path.replace("\\", "/").rpartition("/")[2].removesuffix(".py")
         return "training" in says("function", stem)
 
+    @cached_property
+    def says_measures(self) -> bool:
+        """Whether the file, or a folder of its package, says by its name that it holds measures."""
+        stem = self.path.replace("\\", "/").rpartition("/")[2].removesuffix(".py")
+        return any("measure" in says("function", one) for one in (stem, *(self.package or "").split(".")))
+
     def is_open(self, definition: Definition) -> bool:
         """Whether others may call a function: one without an underscore, in a package."""
         return self.is_packaged and not definition.is_private

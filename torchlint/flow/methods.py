@@ -14,7 +14,7 @@ from torchlint.flow.running import is_module_like
 from torchlint.flow.state import ModuleFacts, TensorFacts
 from torchlint.flow.things import NOTHING, Dotted, Module, Opaque, Plain, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import tensors
-from torchlint.tables.effects import Effect, says
+from torchlint.tables.effects import Effect, effect, says
 
 if TYPE_CHECKING:
     from torchlint.flow.autograd import Autograd
@@ -182,6 +182,14 @@ class Methods:
         facts = TensorFacts(Grad.NO, frozenset((tensor,)))
         walk.state = walk.now().with_tensor(tensor, facts)
         return self._effects.sequences.listed(frozenset((tensor,)), node, named=named)
+
+
+def of_method(name: str, arguments: Arguments) -> Effect | None:
+    """The effect of a method; one that stands `alone` is only meant where it is given nothing."""
+    if name == "decode" and "skip_special_tokens" in arguments.keywords:
+        name = "batch_decode"  # a tokenizer's; other decoders give tensors
+    known = effect(f".{name}")
+    return None if known is not None and known.detail == "alone" and arguments.all() else known
 
 
 def _called(node: cst.Call) -> str:

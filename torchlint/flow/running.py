@@ -78,8 +78,9 @@ class Running:
         made: Made | None = None,
         facts: ModuleFacts | None = None,
         role: str = "",
+        bare: bool = False,
     ) -> Module:
-        """A module that exists from here on; a fresh one trains."""
+        """A module that exists from here on; a fresh one trains. A `bare` one holds no tensors."""
         walk = self._walk
         site = walk.site(node)
         thing = walk.things.make(
@@ -98,7 +99,7 @@ class Running:
         if facts is None:
             facts = ModuleFacts(mode, site if Mode.TRAIN in mode else None)
         walk.state = walk.now().with_module(thing, facts)
-        if parameters is not False:
+        if parameters is not False and not bare:
             walk.records.leaves = True
             if walk.now().regions:
                 walk.tell(Escaped(walk.now().born, site, "a module is built inside"))

@@ -100,7 +100,8 @@ class TensorFacts:
     where they are literals; `guessed` where it requires grad as a part of something that does;
     `inference` where it was made, if it is surely an inference tensor, or would surely be one where callers
     have the mode on; empty where it may be none.
-    `forwards` where the modules ran whose results are in it.
+    `forwards` where the modules ran whose results are in it; `derived` those of the regions in `born` that
+    it was computed from where they were over: it is a tensor as any other then.
     """
 
     grad: Grad
@@ -120,6 +121,7 @@ class TensorFacts:
     guessed: bool = False
     inference: frozenset[Origin] = frozenset()
     forwards: Sites = frozenset()
+    derived: frozenset[Region] = frozenset()
 
     @property
     def bases(self) -> frozenset[Thing]:
@@ -146,6 +148,7 @@ class TensorFacts:
             self.guessed and other.guessed,
             self.inference | other.inference if self.inference and other.inference else frozenset(),
             self.forwards | other.forwards,
+            (self.derived | other.derived) - (self.born - self.derived) - (other.born - other.derived),
         )
 
 

@@ -86,7 +86,9 @@ class Strangers:
         infers = given_modules or any(map(_is_module, receiver))
         walk.records.forwards |= infers and not discarded
         if walk.now().regions and not discarded and (handed or given_modules):
-            walk.tell(Computed(walk.now().born, walk.site(node), infers))
+            # Whoever made the criterion: a loss that is computed without gradients is one to look at.
+            evaluates = infers or "loss" in says("place", name)
+            walk.tell(Computed(walk.now().born, walk.site(node), evaluates))
         for value in arguments.all():
             self._calls.closures.handed |= value
             self._calls.invoke(

@@ -19,6 +19,7 @@ from torchlint.flow.things import (
     Tensor,
     Value,
 )
+from torchlint.flow.walk import tensors
 from torchlint.tables import op
 
 if TYPE_CHECKING:
@@ -57,10 +58,19 @@ class Subscripts:
                     arguments = Arguments.of(frozenset((thing,)), index)
                     found.append(self._autograd.apply(getitem, arguments, node, method=True))
                 case Opaque() | Module() | Instance():
-                    found.append(self._places.slot(thing, self._key(node) if slot == "[*]" else slot))
+                    held = self._places.slot(thing, self._key(node) if slot == "[*]" else slot)
+                    self._carry_on(held, index)
+                    found.append(held)
                 case Scalar():
                     found.append(walk.things.scalar(thing.kind, reads=thing.reads))
         return walk.widen(found, node) or walk.unknown(node)
+
+    def _carry_on(self, held: Value, index: Value) -> None:
+        """What is chosen by a tensor of a region that is over: its graph would have to save that one."""
+        walk = self._walk
+        regions = walk.regions_of(tensors(index)) - walk.now().born
+        for thing in tensors(held) if regions else ():
+            walk.mark_born(thing, regions)
 
     def _sliced(self, thing: Container, node: cst.Subscript) -> Value:
         """A slice of a list: a list of its own, with the same elements."""

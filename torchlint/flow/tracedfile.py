@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _KEPT = 8  # checks in which nobody asks for a step before it is forgotten
 _OF_CLASSES = (
     *("find", "is_in_sight", "outline", "lineage", "fields", "is_module", "is_opaque", "method", "attribute"),
-    *("uses", "is_snapshot", "loaded", "fills_itself", "sensitivity", "is_buffer", "learns", "leads_to"),
+    *("uses", "is_snapshot", "loaded", "fills_itself", "sensitivity", "is_buffer", "learns", "is_bare"),
+    "leads_to",
 )
 _OF_IMPORTS = ("resolve", "starred", "__contains__")
 

@@ -275,7 +275,9 @@ class Walk:
     def mark_born(self, thing: Thing, regions: frozenset[Region]) -> None:
         """A tensor counts as born in these regions, too."""
         facts = self.now().tensor(thing)
-        self.state = self.now().with_tensor(thing, replace(facts, born=facts.born | regions))
+        self.state = self.now().with_tensor(
+            thing, replace(facts, born=facts.born | regions, derived=facts.derived - regions)
+        )
 
     def module(self, key: object, place: str, *, parent: Thing | None = None, owned: bool = False) -> Module:
         """A module of unknown class that nobody built here."""
@@ -321,10 +323,10 @@ class Walk:
         """Whether a module is another one, or holds it."""
         return other is module or _held_by(other, module) or other in self.parts(module)
 
-    def tensors_within(self, value: Value) -> list[Thing]:
-        """What is or may be a tensor of a value, and of the containers in it to any depth."""
+    def tensors_within(self, value: Value, *, but: Value = frozenset()) -> list[Thing]:
+        """What is or may be a tensor of a value, and of the containers in it to any depth, `but` for some."""
         found: list[Thing] = []
-        seen: set[Thing] = set()
+        seen: set[Thing] = set(but)
         stack = list(value)
         while stack:
             thing = stack.pop()

@@ -199,7 +199,7 @@ class Writing:
 
     def leave(self, facts: TensorFacts, site: Site) -> None:
         """Tell of a tensor that is written where a region is over in which it was made."""
-        outside = facts.born - self._walk.now().born
+        outside = facts.born - facts.derived - self._walk.now().born
         # Under inference_mode inference tensors may be written, whichever region made them.
         if outside and not self._walk.now().around.surely_inferring:
             self._walk.tell(Escaped(outside, site, WRITTEN_OUTSIDE))
@@ -233,7 +233,7 @@ class Writing:
         assert op.writes is not None
         target = bound.get(op.writes, NOTHING)
         walk = self._walk
-        leave_regions(self._walk, operands, node, recorded=True)
+        leave_regions(self._walk, operands, node, recorded=True, bound=bound)
         grad = self._autograd.joint_grad([frozenset((thing,)) for thing in operands])
         saved = self._autograd.saving.of(op, bound) if grad is Grad.YES else set()
         place = place or walk.text(node)

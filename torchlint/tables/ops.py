@@ -88,12 +88,19 @@ class Op:
         return self
 
 
+_CONSTRUCTOR = re.compile(
+    r"torch\.(cuda\.)?(Float|Double|Half|BFloat16|Bool|Byte|Char|Short|Int|Long)?Tensor"
+)
+
+
 def op(name: str) -> Op | None:
     """The operation with this name, alias or in-place name (`relu_`); None for a stranger.
 
     A dotted name means the row with its longest tail: `torch.linalg.norm` is `linalg.norm`,
-    `torch.mul` and `torch.Tensor.mul` are `mul`.
+    `torch.mul` and `torch.Tensor.mul` are `mul`. `torch.FloatTensor` and its like make what `tensor` makes.
     """
+    if _CONSTRUCTOR.fullmatch(name):
+        name = "tensor"
     while (found := _op(name)) is None and "." in name:
         name = name.partition(".")[2]
     return found
