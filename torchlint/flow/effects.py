@@ -275,6 +275,7 @@ class Effects:
     def _dict(self, arguments: Arguments, node: cst.Call) -> Value:
         walk = self._walk
         made = walk.things.make(Container, (node, "dict"), "", kind="dict")
+        walk.state = walk.now().with_slots(made, {})  # another one each time
         for name, value in arguments.keywords.items():
             walk.state = walk.now().with_slot(made, f"[{name!r}]", value)
         for value in arguments.positional:
