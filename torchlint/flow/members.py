@@ -224,6 +224,6 @@ class Members:
             return buffer
         uses = classes.uses(owner, name)
         is_layer = isinstance(parent, Module) and "()" in uses and classes.method(owner, name) is None
-        if is_layer or uses & _MODULE_METHODS:
+        if (is_layer or uses & _MODULE_METHODS) and walk.things.named(key) not in walk.evidence.factories:
             return walk.module(key, place, parent=parent, owned=owned)
         return None

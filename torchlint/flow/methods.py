@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow import factories
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.domain import Grad, GradMode, Misuse, Mode
 from torchlint.flow.events import Escaped, Read
@@ -126,6 +127,7 @@ class Methods:
                 self._places.require_grad(thing, wanted=wanted, node=node)
                 return itself
             case "mode" if _is_mode_call(arguments):
+                factories.believe(walk, thing)
                 walk.believe_module(thing)
                 return itself
             case "forward" if is_module_like(thing) and not _is_search(known, thing):

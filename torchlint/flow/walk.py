@@ -71,6 +71,7 @@ class Walk:
         # Of loops that are played round by round: only writes are told, or all but writes.
         self.hears_writes: bool | None = None
         self.outer_names: set[str] = set()  # declared global or nonlocal in what is being walked
+        self.makers: dict[Thing, Module] = {}  # which module of unknown class gave a result
         self.called_names: dict[Thing, set[str]] = {}  # the local names that a module was bound to
         self.turn = 0  # counts evaluations of expressions
         self.made: dict[Thing, int] = {}  # the turn in which a tensor was made last
@@ -238,7 +239,7 @@ class Walk:
     def opaque(self, key: object, place: str = "", parent: Thing | None = None) -> Thing:
         """An unknown thing, or the module that its later use showed it to be."""
         key = self.things.named(key)
-        if key in self.evidence.modules:
+        if key in self.evidence.modules and key not in self.evidence.factories:
             return self.module(key, place, parent=parent)
         return self.things.make(Opaque, key, place, parent=parent)
 
