@@ -26,6 +26,6 @@ def moved(walk: Walk, thing: Thing, value: Value) -> None:
 
 
 def believe(walk: Walk, thing: Thing) -> None:
-    """Only modules have the method that is called on a thing: what gave it is a class, the next walk knows."""
+    """A thing has a method that only modules have: what gave it is a class, as the next walk knows."""
     if thing in walk.makers:
         walk.evidence.factories.add(walk.makers[thing].key)
