@@ -12,7 +12,7 @@ from torchlint.flow.domain import Grad, GradMode, Misuse, Mode
 from torchlint.flow.events import Escaped, Read
 from torchlint.flow.regions import leave_regions
 from torchlint.flow.running import is_module_like
-from torchlint.flow.state import ModuleFacts, TensorFacts
+from torchlint.flow.state import Remembered, TensorFacts
 from torchlint.flow.things import NOTHING, Dotted, Module, Opaque, Plain, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import tensors
 from torchlint.tables.effects import Effect, says
@@ -152,8 +152,8 @@ class Methods:
             running.switch(thing, Mode.TRAIN, node)
         else:
             remembered = arguments.constant("mode", 0)
-            if isinstance(remembered, ModuleFacts):
-                running.restore(thing, remembered, node)
+            if isinstance(remembered, Remembered):
+                running.restore(thing, remembered.facts, node)
             else:
                 self._walk.set_mode(thing, Mode.UNKNOWN, None)
 

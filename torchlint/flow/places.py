@@ -15,7 +15,7 @@ from torchlint.flow.keeping import Keeping
 from torchlint.flow.leaving import leave
 from torchlint.flow.members import Members
 from torchlint.flow.neighbours import Callee
-from torchlint.flow.state import TensorFacts
+from torchlint.flow.state import Remembered, TensorFacts
 from torchlint.flow.things import (
     NOTHING,
     Bound,
@@ -143,7 +143,8 @@ class Places:
                 return self._dotted(f"{thing.place}.{name}", canonical(f"{thing.name}.{name}"))
             case Module() if name == "training":
                 # Kept with the number, so that train(was_training) can put it back.
-                return walk.things.scalar(Plain.OTHER, constant=walk.now().module(thing))
+                remembered = Remembered(thing, walk.now().module(thing))
+                return walk.things.scalar(Plain.OTHER, constant=remembered)
             case Module() if name == "module" and not walk.file.classes.attribute(thing.cls or "", name):
                 return frozenset((thing,))  # what DataParallel and its like wrap
             case Module() if name in ("eval", "train"):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from torchlint.flow import gathered
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import (
     DEPENDING_ON_CALLERS,
@@ -317,6 +318,8 @@ class Walk:
         """A module, and with it everything that it holds, goes into a mode."""
         for part in self.parts(module):
             self.state = self.now().with_module(part, self.now().module(part).switched(mode, site))
+        for other in gathered.others(self, module):
+            self.state = self.now().with_module(other, self.now().module(other).switched(Mode.UNKNOWN, None))
 
     def holds(self, module: Module, other: Thing) -> bool:
         """Whether a module is another one, or holds it."""
