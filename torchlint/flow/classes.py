@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from torchlint.constructs import Construct, Named
-from torchlint.definitions import ClassOutline
+from torchlint.definitions import ClassOutline, Definition
+from torchlint.flow import factories
 from torchlint.flow.domain import Mode, Sensitivity
 from torchlint.flow.events import Origin
 from torchlint.flow.neighbours import Callee
@@ -29,7 +30,7 @@ _LOADING = {"saved": Mode.UNKNOWN, "holder": Mode.EVAL}  # as it was saved; what
 class Made:
     """A module as its constructor call tells: its class, whether its mode matters, whether it learns."""
 
-    cls: str
+    cls: str | None
     sensitivity: Sensitivity
     parameters: bool | None
     layer: Layer | None = None
@@ -62,6 +63,7 @@ class Classes:
         self._sensitivities: dict[str, Sensitivity] = {}
         self._fills: dict[str, bool] = {}
         self._learning: dict[str, bool] = {}
+        self.making: list[Definition] = []  # functions whose calls are being looked at
 
     def own(self, name: str) -> str:
         """The key of a class that this source defines."""
@@ -220,6 +222,10 @@ class Classes:
         key = self.find(construct.callee)
         if key is not None:
             return Made(key, self.sensitivity(key), self.learns(key)) if self.is_module(key) else None
+        function = factories.function(self, construct.callee)
+        if function is not None:
+            parts = factories.parts(self, construct, function)
+            return Made(None, Sensitivity.of_parts(parts), None) if parts is not None else None
         dotted = self.imports.resolve(construct.callee)
         candidates = [dotted] if dotted else list(self.imports.starred(construct.callee))
         layer = next((known for name in candidates if (known := module(name)) is not None), None)
@@ -227,10 +233,8 @@ class Classes:
             return None
         positional = [_argument(item) for item in construct.arguments]
         keywords = {name: _argument(item) for name, item in construct.keywords}
-        parts = [
-            self._sensitivity_of(item) for item in (*construct.arguments, *dict(construct.keywords).values())
-        ]
-        children = [part for part in parts if part is not None]
+        given = (*construct.arguments, *dict(construct.keywords).values())
+        children = [part for part in map(self._sensitivity_of, given) if part is not None]
         wrapper = effect(layer.name)
         if not children and wrapper is not None and wrapper.kind == "same":
             children = [Sensitivity.UNKNOWN]  # DataParallel around something by its name
