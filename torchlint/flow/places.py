@@ -159,15 +159,19 @@ class Places:
                 facts = TensorFacts(Grad.NO, frozenset((gradient,)))
                 walk.state = walk.now().with_tensor(gradient, facts)
                 return frozenset((gradient,))
-            case Tensor() if "index" in says("place", name):
-                return self._autograd.result(node, Grad.NO, [])
             case Tensor():
-                return self._autograd.part(thing, node)
+                return self.part(thing, name, node)
             case ClassThing():
                 callee = walk.file.classes.method(thing.cls, name)
                 if callee is not None:
                     return self._function(callee)
         return self.slot(thing, f".{name}")
+
+    def part(self, whole: Tensor, name: str, node: cst.CSTNode, *, several: bool = False) -> Value:
+        """A part of what a module gives; its name may say that it counts or measures, and has no graph."""
+        if "index" in says("place", name):
+            return self._autograd.result(node, Grad.NO, [], born=self._walk.now().tensor(whole).born)
+        return self._autograd.part(whole, node, several=several)
 
     def element(self, container: Container, slot: str) -> Value:
         """One element of a container; all of them where the index is not known."""

@@ -222,7 +222,8 @@ class Targets:
             with self._walk.within(element):
                 return self._values.element(frozenset((thing,)), whole)
         if isinstance(thing, Tensor):
-            return self._autograd.part(thing, element, several=True)
+            name = element.value.value if isinstance(element.value, cst.Name) else ""
+            return self._places.part(thing, name, element, several=True)
         return frozenset((thing,)) if isinstance(thing, Scalar) else self._places.slot(thing, slot)
 
 
