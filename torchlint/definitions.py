@@ -152,13 +152,14 @@ def factory(definition: Definition) -> Factory | None:
     return known if isinstance(known, Factory) else None
 
 
+_NO_MODULE = (ast.Tuple, ast.List, ast.Dict, ast.Compare, ast.BinOp, ast.JoinedStr)
 _FACTORIES: WeakKeyDictionary[ast.AST, object] = WeakKeyDictionary()
 
 
 def _factory(definition: Definition) -> Factory | None:
     nodes = [node for statement in definition.node.body for node in ast.walk(statement)]
     returned = [node.value for node in nodes if isinstance(node, ast.Return) and node.value is not None]
-    if not returned:
+    if not returned or any(isinstance(node, _NO_MODULE) for node in returned):
         return None
     bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     names = {node.id if isinstance(node, ast.Name) else "" for node in returned}

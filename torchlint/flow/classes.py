@@ -224,8 +224,9 @@ class Classes:
             return Made(key, self.sensitivity(key), self.learns(key)) if self.is_module(key) else None
         function = factories.function(self, construct.callee)
         if function is not None:
-            parts = factories.parts(self, construct, function)
-            return Made(None, Sensitivity.of_parts(parts), None) if parts is not None else None
+            joint = Sensitivity.of_parts(factories.parts(self, construct, function) or [Sensitivity.UNKNOWN])
+            # What may as well be a loss or None is left to how it is used.
+            return Made(None, joint, None) if joint is not Sensitivity.UNKNOWN else None
         dotted = self.imports.resolve(construct.callee)
         candidates = [dotted] if dotted else list(self.imports.starred(construct.callee))
         layer = next((known for name in candidates if (known := module(name)) is not None), None)

@@ -220,6 +220,7 @@ class Members:
         if listed:
             whole = walk.things.make(Container, key, place, kind="list")
             if walk.now().heap.get(whole) is None:
+                walk.state = walk.now().with_slots(whole, {})  # `self.parts = [self.parts]` ends here
                 parts = {f"[{n}]": self._places.slot(parent, f".{part}") for n, part in enumerate(listed)}
                 walk.state = walk.now().with_slots(whole, parts)
             return whole
