@@ -23,6 +23,15 @@ class Named:
     name: str
 
 
+class Listed(tuple[object, ...]):
+    """The elements of a list, tuple or dict that is written out; other tuples are what may stand there."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Listed{super().__repr__()}"
+
+
 UNREADABLE = object()
 
 
@@ -64,9 +73,9 @@ def construct(node: ast.expr | None) -> object:
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
             return -number
         case ast.List() | ast.Tuple():
-            return tuple(construct(item) for item in node.elts)
+            return Listed(construct(item) for item in node.elts)
         case ast.Dict():
-            return tuple(construct(item) for item in node.values)
+            return Listed(construct(item) for item in node.values)
         case ast.Starred() | ast.NamedExpr():
             return construct(node.value)
         case ast.ListComp() | ast.GeneratorExp():

@@ -6,9 +6,10 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 from torchlint.annotations import is_plain, named
-from torchlint.constructs import Construct, Named, construct, dotted, self_attribute
+from torchlint.constructs import UNREADABLE, Construct, Named, construct, dotted, self_attribute
 
 
 @dataclass(slots=True, eq=False)
@@ -161,6 +162,48 @@ class Definition:
         return any(
             isinstance(node, ast.For | ast.AsyncFor | ast.comprehension) for node in ast.walk(self.node)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Factory:
+    """What a function makes that returns something: its calls, and what its local names are bound to.
+
+    `handed` is the parameter that each return gives back.
+    """
+
+    handed: str | None
+    calls: tuple[object, ...]
+    names: tuple[tuple[str, object], ...]
+
+
+def factory(definition: Definition) -> Factory | None:
+    """What a function of the module level makes of what it returns; None where it returns nothing."""
+    known = _FACTORIES.get(definition.node, UNREADABLE)
+    if known is UNREADABLE:
+        known = _FACTORIES[definition.node] = None if definition.owner is not None else _factory(definition)
+    return known if isinstance(known, Factory) else None
+
+
+_NO_MODULE = (ast.Tuple, ast.List, ast.Dict, ast.Compare, ast.BinOp, ast.JoinedStr)
+_FACTORIES: WeakKeyDictionary[ast.AST, object] = WeakKeyDictionary()
+
+
+def _factory(definition: Definition) -> Factory | None:
+    nodes = [node for statement in definition.node.body for node in ast.walk(statement)]
+    returned = [node.value for node in nodes if isinstance(node, ast.Return) and node.value is not None]
+    if not returned or any(isinstance(node, _NO_MODULE) for node in returned):
+        return None
+    bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    names = {node.id if isinstance(node, ast.Name) else "" for node in returned}
+    handed = names.pop() if len(names) == 1 else ""
+    calls = tuple(construct(node) for node in nodes if isinstance(node, ast.Call))
+    arguments = definition.node.args
+    defaults = zip(reversed(definition.parameters), reversed(arguments.defaults), strict=False)
+    local = [(name, construct(value)) for name, value in defaults]
+    local += _bound_names(tuple(nodes)).items()
+    local += [(name, UNREADABLE) for name in sorted(bound - {name for name, _ in local})]
+    given_back = handed in definition.parameters and handed not in bound
+    return Factory(handed if given_back else None, calls, tuple(local))
 
 
 @dataclass(frozen=True)

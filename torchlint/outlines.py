@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from torchlint.definitions import Above, ClassOutline, Definition
+from torchlint.constructs import Construct
+from torchlint.definitions import Above, ClassOutline, Definition, factory
 from torchlint.skeleton import Skeleton, bound_once, of_tree, parse
 from torchlint.source import Source
 
@@ -190,8 +191,21 @@ def mark(definition: Definition) -> tuple[object, ...]:
         definition.is_playable,
         definition.loops,
         definition.is_hollow,
+        definition.leads_to,
+        _made(definition),
         *head,
     )
+
+
+def _made(definition: Definition) -> str:
+    """What a function builds, for those who look at a call of it; empty where it builds no layer."""
+    made = factory(definition)
+    if made is None:
+        return ""
+    calls = [one for one in made.calls if isinstance(one, Construct)]
+    if made.handed is None and not any(one.callee.rpartition(".")[2][:1].isupper() for one in calls):
+        return ""
+    return repr(made)
 
 
 def _declared(one: ClassOutline) -> tuple[object, ...]:

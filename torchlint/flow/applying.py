@@ -163,6 +163,8 @@ class Applying:
                     continue
                 if not isinstance(thing, Module) or (thing.owned and run.facts.explicit):
                     continue  # a method that calls train() itself and runs the module means it
+                if self._is_set_elsewhere(thing, run.path, summary, bound):
+                    continue
                 facts = self._combine(run.facts, walk.now().module(thing))
                 is_named = bool(thing.place or walk.called_names.get(thing))
                 place = walk.named(thing) if is_named else walk.text(node.func)
@@ -171,6 +173,15 @@ class Applying:
             for thing in self._resolve(path, bound):
                 resuming.use(walk, thing, node)
                 self._pass_on(thing)
+
+    def _is_set_elsewhere(self, thing: Module, path: Path, summary: Summary, bound: dict[str, Value]) -> bool:
+        """Whether the callee sets the mode of a module that it runs, by another name that means it here."""
+        others = [other for other, _ in summary.modes if other[0] != path[0]]
+        return any(
+            isinstance(one, Module) and self._walk.holds(one, thing)
+            for other in others
+            for one in self._resolve(other, bound)
+        )
 
     def _pass_on(self, thing: Thing) -> None:
         """What our callee runs without gradients, and we were given: our callers decide about its mode."""

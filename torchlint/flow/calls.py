@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow import factories
 from torchlint.flow.annotated import method_of
 from torchlint.flow.applying import Applying
 from torchlint.flow.arguments import Arguments
@@ -320,13 +321,11 @@ class Calls:
             if not ambiguous or logged:
                 return self._effects.method(known, thing, name, arguments, node, discarded=discarded)
         if operation is not None:
-            return self._autograd.apply(
-                operation,
-                arguments.behind(frozenset((thing,))),
-                node,
-                method=True,
-                place=self._target(operation, node),
-            )
+            given, place = arguments.behind(frozenset((thing,))), self._target(operation, node)
+            value = self._autograd.apply(operation, given, node, method=True, place=place)
+            if known is not None:
+                factories.moved(self._walk, thing, value)
+            return value
         if isinstance(thing, Opaque):
             held = [item for item in self._places.slot(thing, f".{name}") if isinstance(item, Module)]
             named = "module" in says("place", name)

@@ -6,14 +6,15 @@ its name. Names as the source spells them have to be looked up first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from torchlint.constructs import UNREADABLE, Construct, Named
-from torchlint.definitions import ClassOutline
+from torchlint.constructs import Construct, Named
+from torchlint.definitions import ClassOutline, Definition
+from torchlint.flow import factories
 from torchlint.flow.domain import Mode, Sensitivity
 from torchlint.flow.events import Origin
-from torchlint.flow.made import Made, argument, make
+from torchlint.flow.made import LISTS, Made, argument, is_filled, make
 from torchlint.flow.neighbours import Callee
 from torchlint.tables import module, op
 from torchlint.tables.effects import effect, says
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from torchlint.flow.file import FileFlow
 
 _MOST_BASES = 32  # of one class, all together
-_LISTS = frozenset({"torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.Sequential"})
-_FILLING = frozenset({"append", "extend", "insert", "add_module", "update"})
 _LOADING = {"saved": Mode.UNKNOWN, "holder": Mode.EVAL}  # as it was saved; what it holds was loaded so
 
 
@@ -53,6 +52,7 @@ class Classes:
         self._fills: dict[str, bool] = {}
         self._given: dict[str, dict[str, list[str]]] = {}
         self._learning: dict[str, bool] = {}
+        self.making: list[Definition] = []  # functions whose calls are being looked at
 
     def own(self, name: str) -> str:
         """The key of a class that this source defines."""
@@ -233,6 +233,11 @@ class Classes:
         key = self.find(construct.callee)
         if key is not None:
             return Made(key, self.sensitivity(key), self.learns(key)) if self.is_module(key) else None
+        function = factories.function(self, construct.callee)
+        if function is not None:
+            joint = Sensitivity.of_parts(factories.parts(self, construct, function) or [Sensitivity.UNKNOWN])
+            # What may as well be a loss or None is left to how it is used.
+            return Made(None, joint, None) if joint is not Sensitivity.UNKNOWN else None
         dotted = self.imports.resolve(construct.callee)
         candidates = [dotted] if dotted else list(self.imports.starred(construct.callee))
         layer = next((known for name in candidates if (known := module(name)) is not None), None)
@@ -240,10 +245,8 @@ class Classes:
             return None
         positional = [argument(item) for item in construct.arguments]
         keywords = {name: argument(item) for name, item in construct.keywords}
-        parts = [
-            self._sensitivity_of(item) for item in (*construct.arguments, *dict(construct.keywords).values())
-        ]
-        children = [part for part in parts if part is not None]
+        given = (*construct.arguments, *dict(construct.keywords).values())
+        children = [part for part in map(self._sensitivity_of, given) if part is not None]
         wrapper = effect(layer.name)
         if not children and wrapper is not None and wrapper.kind == "same":
             children = [Sensitivity.UNKNOWN]  # DataParallel around something by its name
@@ -343,23 +346,13 @@ class Classes:
                 if isinstance(value, Construct):
                     made = self.made(value)
                     if made is not None:
-                        unseen = made.cls in _LISTS and self._is_filled(kin, attribute, built)
+                        unseen = made.cls in LISTS and is_filled(kin.outline.calls, attribute, built)
                     else:
                         unseen = self._may_build_module(value.callee, called=called)
                     if unseen:
                         yield Sensitivity.UNKNOWN
                 elif called and not self._has_no_mode(value):
                     yield Sensitivity.UNKNOWN  # a module that was handed in
-
-    def _is_filled(self, kin: Kin, attribute: str, built: Sequence[Made]) -> bool:
-        """Whether a list of modules gets some that nobody in sight has built."""
-        given = [
-            item
-            for call in kin.outline.calls
-            if call.callee.startswith(f"self.{attribute}.") and call.callee.rpartition(".")[2] in _FILLING
-            for item in call.arguments
-        ]
-        return UNREADABLE in given or (bool(given) and all(made.cls in _LISTS for made in built))
 
     def _has_no_mode(self, value: object) -> bool:
         """Whether a literal, or an operation of torch that does not ask for a mode."""

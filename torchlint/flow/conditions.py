@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.domain import Grad, Mode
-from torchlint.flow.state import TensorFacts
+from torchlint.flow.state import Remembered, TensorFacts
 from torchlint.flow.things import (
     NOTHING,
     Dotted,
@@ -101,6 +101,11 @@ class Conditions:
         if walk.state is None or not absent or not isinstance(subject, cst.Name | cst.Attribute):
             return
         for thing in self._values.evaluate(subject):
+            if isinstance(thing, Scalar) and isinstance(thing.constant, Remembered):
+                # `if was_training: net.train()`: where it does not hold, the mode is the one that was found.
+                module, facts = thing.constant
+                if walk.now().module(module) != facts:
+                    self._values.calls.running.restore(module, facts, node)
             if isinstance(thing, Module):
                 for part in walk.parts(thing):
                     facts = walk.now().module(part)

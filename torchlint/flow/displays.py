@@ -27,6 +27,7 @@ class Displays:
         """Its loop, rehearsed and played; a container of what its rounds give."""
         walk = self._walk
         made = walk.things.make(Container, (node, "made"), "", kind="list")
+        walk.state = walk.now().with_slots(made, {})
         clause = node.for_in
         if not isinstance(node, cst.DictComp) and not clause.ifs and clause.inner_for_in is None:
             exact = self._exactly(node, node.elt, clause)
@@ -79,8 +80,8 @@ class Displays:
         walk = self._walk
         made = walk.things.make(Container, (node, "exactly"), "", kind="list")
         if walk.state is not None:
-            for number, value in enumerate(values):
-                walk.state = walk.now().with_slot(made, f"[{number}]", value)
+            slots = {f"[{number}]": value for number, value in enumerate(values)}
+            walk.state = walk.now().with_slots(made, slots)
         return frozenset((made,))
 
     def _generate(self, clause: cst.CompFor, body: Callable[[], None]) -> None:

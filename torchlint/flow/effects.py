@@ -275,11 +275,18 @@ class Effects:
     def _dict(self, arguments: Arguments, node: cst.Call) -> Value:
         walk = self._walk
         made = walk.things.make(Container, (node, "dict"), "", kind="dict")
+        walk.state = walk.now().with_slots(made, {})  # another one each time
         for name, value in arguments.keywords.items():
             walk.state = walk.now().with_slot(made, f"[{name!r}]", value)
         for value in arguments.positional:
-            walk.state = walk.now().with_slot(made, "[*]", self._values.element(value, node))
+            walk.state = walk.now().with_slot(made, "[*]", self._second(self._values.element(value, node)))
         return frozenset((made,))
+
+    def _second(self, value: Value) -> Value:
+        """What a dict that is made of pairs holds: the second of each."""
+        slots = [self._walk.now().slots(thing) for thing in value if isinstance(thing, Container)]
+        pairs = len(slots) == len(value) and all(set(held) == {"[0]", "[1]"} for held in slots)
+        return NOTHING.union(*(held["[1]"] for held in slots)) if value and pairs else value
 
     def _deque(self, arguments: Arguments, node: cst.Call) -> Value:
         """A list; one with a length drops its oldest element for a new one."""

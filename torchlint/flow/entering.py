@@ -46,7 +46,7 @@ def _parameter(walk: Walk, places: Places, definition: Definition, position: int
             )
         return walk.things.make(Instance, key, name, cls=owner)
     annotation = definition.annotation(name)
-    if annotation is not None:
+    if annotation is not None and key not in walk.evidence.factories:
         cls = classes.find(annotation)
         if cls is not None and classes.is_module(cls):
             sensitivity = classes.sensitivity(cls)

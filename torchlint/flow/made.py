@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from torchlint.constructs import UNREADABLE, Construct
 from torchlint.flow.domain import Sensitivity
 from torchlint.tables import Answer, Argument, Given, Layer
+
+LISTS = frozenset({"torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.Sequential"})
+"""What holds modules, and may be filled later."""
+
+_FILLING = frozenset({"append", "extend", "insert", "add_module", "update"})
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
     """A module as its constructor call tells: its class, whether its mode matters, whether it learns."""
 
-    cls: str
+    cls: str | None
     sensitivity: Sensitivity
     parameters: bool | None
     layer: Layer | None = None
@@ -39,6 +45,17 @@ def make(
     inplace = layer.writes_input(positional, keywords) is Answer.YES
     statistics = layer.keeps_statistics(positional, keywords) is Answer.YES
     return Made(layer.name, sensitivity, parameters, layer.built(positional, keywords), inplace, statistics)
+
+
+def is_filled(calls: Iterable[Construct], attribute: str, built: Sequence[Made]) -> bool:
+    """Whether a list of modules gets some that nobody in sight has built; `calls` are those of its class."""
+    given = [
+        item
+        for call in calls
+        if call.callee.startswith(f"self.{attribute}.") and call.callee.rpartition(".")[2] in _FILLING
+        for item in call.arguments
+    ]
+    return UNREADABLE in given or (bool(given) and all(made.cls in LISTS for made in built))
 
 
 def argument(item: object) -> Argument:

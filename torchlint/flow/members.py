@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from torchlint.constructs import Construct, Named
+from torchlint.constructs import Construct, Listed, Named
 from torchlint.flow.domain import Grad
 from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import Container, Instance, Module, Opaque, Optimizer, Tensor, Thing, Value
@@ -216,6 +216,14 @@ class Members:
                 element = walk.things.make(Instance, (key, "[*]"), f"{place}[*]", held, cls=held)
                 walk.state = walk.now().with_slot(mapping, "[*]", frozenset((element,)))
             return mapping
+        listed = _own_parts(values)
+        if listed:
+            whole = walk.things.make(Container, key, place, kind="list")
+            if walk.now().heap.get(whole) is None:
+                walk.state = walk.now().with_slots(whole, {})  # `self.parts = [self.parts]` ends here
+                parts = {f"[{n}]": self._places.slot(parent, f".{part}") for n, part in enumerate(listed)}
+                walk.state = walk.now().with_slots(whole, parts)
+            return whole
         if classes.is_buffer(owner, name):
             buffer = walk.things.make(Tensor, key, place, holder=parent)
             if walk.now().tensors.get(buffer) is None:
@@ -224,6 +232,14 @@ class Members:
             return buffer
         uses = classes.uses(owner, name)
         is_layer = isinstance(parent, Module) and "()" in uses and classes.method(owner, name) is None
-        if is_layer or uses & _MODULE_METHODS:
+        if (is_layer or uses & _MODULE_METHODS) and walk.things.named(key) not in walk.evidence.factories:
             return walk.module(key, place, parent=parent, owned=owned)
         return None
+
+
+def _own_parts(values: list[tuple[Classes, object]]) -> list[str]:
+    """`a`, `b` for an attribute that is nothing but `[self.a, self.b]`, or a dict of these."""
+    (only,) = [value for _, value in values] if len(values) == 1 else (None,)
+    parts = [one.name if isinstance(one, Named) else "" for one in only] if isinstance(only, Listed) else []
+    own = [part.removeprefix("self.") for part in parts if part.startswith("self.") and part.count(".") == 1]
+    return own if len(own) == len(parts) else []

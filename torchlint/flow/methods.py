@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow import factories
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.domain import Grad, GradMode, Misuse, Mode
 from torchlint.flow.events import Escaped, Read
 from torchlint.flow.regions import leave_regions
 from torchlint.flow.running import is_module_like
-from torchlint.flow.state import ModuleFacts, TensorFacts
+from torchlint.flow.state import Remembered, TensorFacts
 from torchlint.flow.things import NOTHING, Dotted, Module, Opaque, Plain, Scalar, Tensor, Thing, Value
 from torchlint.flow.walk import tensors
 from torchlint.tables.effects import Effect, effect, says
@@ -126,6 +127,7 @@ class Methods:
                 self._places.require_grad(thing, wanted=wanted, node=node)
                 return itself
             case "mode" if _is_mode_call(arguments):
+                factories.believe(walk, thing)
                 walk.believe_module(thing)
                 return itself
             case "forward" if is_module_like(thing) and not _is_search(known, thing):
@@ -150,8 +152,8 @@ class Methods:
             running.switch(thing, Mode.TRAIN, node)
         else:
             remembered = arguments.constant("mode", 0)
-            if isinstance(remembered, ModuleFacts):
-                running.restore(thing, remembered, node)
+            if isinstance(remembered, Remembered):
+                running.restore(thing, remembered.facts, node)
             else:
                 self._walk.set_mode(thing, Mode.UNKNOWN, None)
 

@@ -15,7 +15,7 @@ from torchlint.flow.keeping import Keeping
 from torchlint.flow.leaving import leave
 from torchlint.flow.members import Members
 from torchlint.flow.neighbours import Callee
-from torchlint.flow.state import TensorFacts
+from torchlint.flow.state import Remembered, TensorFacts
 from torchlint.flow.things import (
     NOTHING,
     Bound,
@@ -143,7 +143,8 @@ class Places:
                 return self._dotted(f"{thing.place}.{name}", canonical(f"{thing.name}.{name}"))
             case Module() if name == "training":
                 # Kept with the number, so that train(was_training) can put it back.
-                return walk.things.scalar(Plain.OTHER, constant=walk.now().module(thing))
+                remembered = Remembered(thing, walk.now().module(thing))
+                return walk.things.scalar(Plain.OTHER, constant=remembered)
             case Module() if name == "module" and not walk.file.classes.attribute(thing.cls or "", name):
                 return frozenset((thing,))  # what DataParallel and its like wrap
             case Module() if name in ("eval", "train"):
@@ -158,15 +159,19 @@ class Places:
                 facts = TensorFacts(Grad.NO, frozenset((gradient,)))
                 walk.state = walk.now().with_tensor(gradient, facts)
                 return frozenset((gradient,))
-            case Tensor() if "index" in says("place", name):
-                return self._autograd.result(node, Grad.NO, [])
             case Tensor():
-                return self._autograd.part(thing, node)
+                return self.part(thing, name, node)
             case ClassThing():
                 callee = walk.file.classes.method(thing.cls, name)
                 if callee is not None:
                     return self._function(callee)
         return self.slot(thing, f".{name}")
+
+    def part(self, whole: Tensor, name: str, node: cst.CSTNode, *, several: bool = False) -> Value:
+        """A part of what a module gives; its name may say that it counts or measures, and has no graph."""
+        if "index" in says("place", name):
+            return self._autograd.result(node, Grad.NO, [], born=self._walk.now().tensor(whole).born)
+        return self._autograd.part(whole, node, several=several)
 
     def element(self, container: Container, slot: str) -> Value:
         """One element of a container; all of them where the index is not known."""

@@ -38,12 +38,13 @@ class Evidence:
     def __init__(self) -> None:
         self.modules: set[object] = set()
         self.graphs: set[object] = set()
+        self.factories: set[object] = set()  # what makes modules when it is called, so it is none
         self.classes: dict[object, str | None] = {}  # what every caller hands over; None: several
         self.trains = False  # backward is run here on what is made here, so callers leave gradients on
 
     def size(self) -> int:
         """How much there is; it only grows."""
-        return len(self.modules) + len(self.graphs) + self.trains
+        return len(self.modules) + len(self.graphs) + len(self.factories) + self.trains
 
 
 class Records:

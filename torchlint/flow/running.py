@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from torchlint.flow import resuming
+from torchlint.flow import factories, resuming
 from torchlint.flow.arguments import bind_parameters, described
 from torchlint.flow.callers import may_evaluate
 from torchlint.flow.choices import puts_back
@@ -209,16 +209,21 @@ class Running:
 
     def outcome(self, thing: Module, arguments: Arguments, node: cst.CSTNode) -> Value:
         """What a module returns, with what it saves and writes."""
+        walk = self._walk
         grad = self._grad(thing, arguments)
         if thing.layer is not None:
             return self.layers.run(thing.layer, thing, grad, arguments, node)
         played = self._play(thing, grad, arguments, node) if isinstance(node, cst.Call) else None
         if played is not None:
             return played
-        operands = [item for value in arguments.all() for item in self._walk.tensors_within(value)]
+        operands = [item for value in arguments.all() for item in walk.tensors_within(value)]
         modules = frozenset((thing,)) if grad is not Grad.NO else frozenset()
         inference = self._autograd.inference.here(node)
-        return self._autograd.result(node, grad, operands, modules=modules, several=True, inference=inference)
+        value = self._autograd.result(
+            node, grad, operands, modules=modules, several=True, inference=inference
+        )
+        factories.gave(walk, thing, value)
+        return value
 
     def _play(self, thing: Module, grad: Grad, arguments: Arguments, node: cst.Call) -> Value | None:
         """Walk the forward of a class of the source; None where that gives no tensor."""
@@ -369,7 +374,7 @@ def is_called_module(walk: Walk, thing: Opaque, func: cst.BaseExpression) -> boo
     The next walk knows an element of what the caller has at once, so that its mode is asked for.
     """
     if is_module_like(thing):
-        return True
+        return thing.key not in walk.evidence.factories
     named = isinstance(func, cst.Name) and "module" in says("place", func.value)
     if not named or not thing.place.endswith("]") or path_of(thing) is None:
         return False

@@ -39,6 +39,7 @@ class Sequences:
         if detail == "same":
             return arguments.positional[0] if arguments.positional else walk.unknown(node)
         listed = walk.things.make(Container, (node, "each"), "", kind="list")
+        walk.state = walk.now().with_slots(listed, {})  # another one each time
         if detail == "list":
             if not arguments.positional:
                 return frozenset((listed,))

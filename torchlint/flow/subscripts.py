@@ -51,7 +51,7 @@ class Subscripts:
                 case Container():
                     found.append(self._places.element(thing, slot))
                 case Tensor(several=True):
-                    found.append(self._autograd.part(thing, node, several=True))
+                    found.append(self._places.part(thing, slot[2:-2], node, several=True))
                 case Tensor():
                     getitem = op("getitem")
                     assert getitem is not None

@@ -178,8 +178,8 @@ class Targets:
                 if counted and source is not None:
                     item = self._places.keeping.element(thing, value, target, source, target.value)
                 self._places.put(thing, slot, item)
-            elif isinstance(thing, Tensor) and thing.several and len(target.slice) > 1:
-                # What a module gives may hold several tensors; `x[:, 0]` shows that it is one.
+            elif isinstance(thing, Tensor) and thing.several and _shows_tensor(target, index, value):
+                # What a module gives may hold several tensors, one by one under a name.
                 self._autograd.writing.leave(walk.now().tensor(thing), walk.site(target))
         self._values.conversions.item(base, value, target, source)
         self._autograd.writing.write_array(base, target, walk.text(target))
@@ -222,8 +222,17 @@ class Targets:
             with self._walk.within(element):
                 return self._values.element(frozenset((thing,)), whole)
         if isinstance(thing, Tensor):
-            return self._autograd.part(thing, element, several=True)
+            name = element.value.value if isinstance(element.value, cst.Name) else ""
+            return self._places.part(thing, name, element, several=True)
         return frozenset((thing,)) if isinstance(thing, Scalar) else self._places.slot(thing, slot)
+
+
+def _shows_tensor(target: cst.Subscript, index: Value, value: Value) -> bool:
+    """Whether only a tensor is likely to be written like this: `x[:, 0] = …`, `x[mask] = …`, `x[i] = 0`."""
+    if len(target.slice) > 1 or isinstance(target.slice[0].slice, cst.Slice):
+        return True
+    numbers = bool(value) and all(isinstance(thing, Scalar) and thing.kind is Plain.NUMBER for thing in value)
+    return any(isinstance(thing, Tensor) for thing in index) or (numbers and not _is_text(index))
 
 
 def _is_text(index: Value) -> bool:

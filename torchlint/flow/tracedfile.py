@@ -207,17 +207,21 @@ class TracedFlow(FileFlow):
             followed.met = met
 
 
-_Taken = tuple[frozenset[object], frozenset[object], tuple[tuple[object, str | None], ...], bool]
+_Taken = tuple[
+    frozenset[object], frozenset[object], frozenset[object], tuple[tuple[object, str | None], ...], bool
+]
 
 
 def _taken(evidence: Evidence) -> _Taken:
     classes = tuple(evidence.classes.items())
-    return frozenset(evidence.modules), frozenset(evidence.graphs), classes, evidence.trains
+    modules, graphs = frozenset(evidence.modules), frozenset(evidence.graphs)
+    return modules, graphs, frozenset(evidence.factories), classes, evidence.trains
 
 
 def _given(evidence: Evidence, taken: _Taken) -> Evidence:
-    modules, graphs, classes, evidence.trains = taken
+    modules, graphs, factories, classes, evidence.trains = taken
     evidence.modules, evidence.graphs, evidence.classes = set(modules), set(graphs), dict(classes)
+    evidence.factories = set(factories)
     return evidence
 
 

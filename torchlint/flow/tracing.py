@@ -171,7 +171,7 @@ def marked(answer: Any) -> object:
     if isinstance(answer, FileFlow):
         return answer.path
     if isinstance(answer, tuple | list):
-        return tuple(map(marked, answer))
+        return (type(answer).__name__, *map(marked, answer))
     return answer
 
 

@@ -13,6 +13,7 @@ from torchlint.flow.conditions import Conditions, constant_truth
 from torchlint.flow.conversions import Conversions
 from torchlint.flow.correlation import Condition, condition_of, recall
 from torchlint.flow.displays import Displays
+from torchlint.flow.domain import Grad
 from torchlint.flow.events import Escaped
 from torchlint.flow.expressions import Entered
 from torchlint.flow.operators import OPERATORS
@@ -224,11 +225,10 @@ class Values:
         name = node.attr.value
         found: list[Value] = []
         for thing in base:
-            if (
-                isinstance(thing, Tensor)
-                and op(name) is not None
-                and name in ("T", "mT", "H", "mH", "data", "real")
-            ):
+            known_tensor = isinstance(thing, Tensor) or (
+                isinstance(thing, Opaque) and name == "data" and walk.now().tensor(thing).grad is Grad.YES
+            )
+            if known_tensor and op(name) is not None and name in ("T", "mT", "H", "mH", "data", "real"):
                 known = op(name)
                 assert known is not None
                 arguments = Arguments.of(frozenset((thing,)))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from torchlint.flow import gathered
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import (
     DEPENDING_ON_CALLERS,
@@ -71,6 +72,7 @@ class Walk:
         # Of loops that are played round by round: only writes are told, or all but writes.
         self.hears_writes: bool | None = None
         self.outer_names: set[str] = set()  # declared global or nonlocal in what is being walked
+        self.makers: dict[Thing, Module] = {}  # which module of unknown class gave a result
         self.called_names: dict[Thing, set[str]] = {}  # the local names that a module was bound to
         self.turn = 0  # counts evaluations of expressions
         self.made: dict[Thing, int] = {}  # the turn in which a tensor was made last
@@ -238,7 +240,7 @@ class Walk:
     def opaque(self, key: object, place: str = "", parent: Thing | None = None) -> Thing:
         """An unknown thing, or the module that its later use showed it to be."""
         key = self.things.named(key)
-        if key in self.evidence.modules:
+        if key in self.evidence.modules and key not in self.evidence.factories:
             return self.module(key, place, parent=parent)
         return self.things.make(Opaque, key, place, parent=parent)
 
@@ -318,6 +320,8 @@ class Walk:
         """A module, and with it everything that it holds, goes into a mode."""
         for part in self.parts(module):
             self.state = self.now().with_module(part, self.now().module(part).switched(mode, site))
+        for other in gathered.others(self, module):
+            self.state = self.now().with_module(other, self.now().module(other).switched(Mode.UNKNOWN, None))
 
     def holds(self, module: Module, other: Thing) -> bool:
         """Whether a module is another one, or holds it."""

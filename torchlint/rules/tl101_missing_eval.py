@@ -108,7 +108,7 @@ class MissingEval(Rule):
 
 
 def _may_train(event: Forward) -> bool:
-    if event.sensitivity is Sensitivity.NO:
+    if event.sensitivity is Sensitivity.NO or Mode.UNKNOWN in event.mode:
         return False
     if event.module.owned and not _sets_its_own(event):
         return False  # the mode of a module and its parts is the business of whoever uses it
