@@ -44,6 +44,11 @@ class Definition:
         return self.last + self.above.lines
 
     @property
+    def length(self) -> int:
+        """How many lines it has below its first."""
+        return self.last - self.first
+
+    @property
     def name(self) -> str:
         """The last part of the qualified name."""
         return self.node.name

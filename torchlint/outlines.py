@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from torchlint.definitions import Above, ClassOutline, Definition
 from torchlint.skeleton import Skeleton, bound_once, of_tree, parse
@@ -36,7 +37,7 @@ class Piece:
                 tuple(sorted(said.itself)),
                 repr(said.bound),
                 tuple((name, mark(one)) for name, one in said.definitions.items()),
-                tuple((name, _declared(one)) for name, one in said.classes.items()),
+                tuple((name, mark_of_class(one)) for name, one in said.classes.items()),
             )
         return self._facts
 
@@ -178,6 +179,24 @@ class _Sites(dict[str, list[str]]):
 
 def mark(definition: Definition) -> tuple[object, ...]:
     """What a function shows to those that call it, to be compared; all but what its body does."""
+    known = _MARKS.get(definition.node)
+    if known is None:
+        known = _MARKS[definition.node] = _mark(definition)
+    return known
+
+
+def mark_of_class(outline: ClassOutline) -> tuple[object, ...]:
+    """What a class shows to others, to be compared."""
+    known = _MARKS.get(outline.node)
+    if known is None:
+        known = _MARKS[outline.node] = _declared(outline)
+    return known
+
+
+_MARKS: WeakKeyDictionary[ast.AST, tuple[object, ...]] = WeakKeyDictionary()
+
+
+def _mark(definition: Definition) -> tuple[object, ...]:
     node = definition.node
     head = [
         ast.dump(one) for one in (node.args, *node.decorator_list, *([node.returns] if node.returns else []))
@@ -185,7 +204,6 @@ def mark(definition: Definition) -> tuple[object, ...]:
     return (
         type(node).__name__,
         definition.qualname,
-        definition.last - definition.first,
         definition.indent,
         definition.is_playable,
         definition.loops,
@@ -194,7 +212,6 @@ def mark(definition: Definition) -> tuple[object, ...]:
 
 
 def _declared(one: ClassOutline) -> tuple[object, ...]:
-    """What a class shows to others, to be compared."""
     storing = [(name, [method.name for method in methods]) for name, methods in one.storing.items()]
     # Of calls others ask which build modules: none on self, and none but those of classes by its arguments.
     built = [

@@ -150,6 +150,10 @@ class FileFlow:
             known = self._playable[definition.qualname] = definition.is_playable
         return known
 
+    def length(self, definition: Definition) -> int:
+        """How many lines a function has below its first."""
+        return definition.length
+
     def called(self, qualname: str, context: Context) -> None:
         """A caller was played up to a call of this function."""
         known = self._contexts.get(qualname)

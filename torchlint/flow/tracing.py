@@ -7,7 +7,7 @@ is another, the step is walked; what was asked until then is what the walk asks 
 summaries are made, which decides what those know that call each other, is that of a run without memory.
 
 `facts` counts the states of what files declare. Questions about that alone are asked
-again only when it changed.
+again only when it changed, each of them once for all walks that asked it.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from torchlint.constructs import Construct, Named
 from torchlint.definitions import ClassOutline, Definition
 from torchlint.flow.classes import Classes
 from torchlint.flow.file import FileFlow
-from torchlint.outlines import mark
+from torchlint.outlines import mark, mark_of_class
 
 if TYPE_CHECKING:
     from torchlint.flow.tracedfile import TracedFlow
+
+
+_MOST_DECLARED = 30_000
 
 
 class Question(NamedTuple):
@@ -43,11 +45,38 @@ class Told(NamedTuple):
     words: tuple[Any, ...]
 
 
+class Declared:
+    """A question about what files declare, and the mark of its answer in one state of these."""
+
+    __slots__ = ("_flow", "_is_own", "_kind", "_mark", "_state", "_words")
+
+    def __init__(self, flow: TracedFlow, kind: str, words: tuple[Hashable, ...]) -> None:
+        self._flow, self._kind, self._words = flow, kind, words
+        # Whether the outline of this one file answers it.
+        self._is_own = kind.startswith(("skeleton.", "imports."))
+        self._state = -1
+        self._mark: object = None
+
+    def mark(self, facts: int) -> object:
+        """The mark of the answer in this state; asked where that is not known."""
+        state = self._flow.facts if self._is_own else facts
+        if self._state != state:
+            self._mark, self._state = marked(self._flow.answer(self._kind, self._words)), state
+        return self._mark
+
+    def answered(self, answer: object, facts: int) -> object:
+        """The same where somebody has the answer already."""
+        state = self._flow.facts if self._is_own else facts
+        if self._state != state:
+            self._mark, self._state = marked(answer), state
+        return self._mark
+
+
 @dataclass(slots=True)
 class Trace:
     """What one step asked and told: of declarations in any order, of all else one after the other."""
 
-    declared: dict[Question, object] = field(default_factory=dict)
+    declared: dict[Declared, object] = field(default_factory=dict)
     asked: dict[Question, object] = field(default_factory=dict)
     order: list[Question | Told] = field(default_factory=list)
     is_steady: bool = True  # no question was answered in two ways
@@ -73,20 +102,33 @@ class Tracer:
         self.made = 0  # steps that were walked
         self.checks = 0
         self._current: Trace | None = None
+        self._declared: dict[tuple[TracedFlow, str, tuple[Hashable, ...]], Declared] = {}
 
     def begin(self) -> None:
         """A check begins; what an earlier one was doing when it was given up is forgotten."""
         self.checks += 1
         self._current = None
+        if len(self._declared) > _MOST_DECLARED:
+            self.forget()
 
-    def declared(self, question: Question, answer: Callable[[], Any]) -> Any:
+    def forget(self) -> None:
+        """Let go of questions that perhaps nobody asks any more; walks that asked them still have them."""
+        self._declared.clear()
+
+    def declared(
+        self, flow: TracedFlow, kind: str, words: tuple[Hashable, ...], answer: Callable[[], Any]
+    ) -> Any:
         """An answer that depends on nothing but what files declare."""
         trace = self._current
         if trace is None:
             return answer()
         given = self._alone(answer)
+        key = (flow, kind, words)
+        question = self._declared.get(key)
+        if question is None:
+            question = self._declared[key] = Declared(*key)
         if question not in trace.declared:
-            trace.declared[question] = marked(given)
+            trace.declared[question] = question.answered(given, self.facts)
         return given
 
     def asked(self, question: Question, answer: Callable[[], Any]) -> Any:
@@ -144,10 +186,11 @@ class Tracer:
     def _is_answered_alike(self, memory: Memory) -> bool:
         trace = memory.trace
         if memory.facts != self.facts:
+            facts = self.facts
             for question, known in trace.declared.items():
-                if not _same(known, marked(question.flow.answer(question.kind, question.words))):
+                if not _same(known, question.mark(facts)):
                     return False
-            memory.facts = self.facts
+            memory.facts = facts
         for entry in trace.order:
             if isinstance(entry, Told):
                 entry.flow.hear_again(entry.kind, entry.words)
@@ -163,9 +206,9 @@ def marked(answer: Any) -> object:
     if isinstance(answer, bool | int | float | Construct | Named):
         return repr(answer)  # 1, True and 1.0 are equal and not the same
     if isinstance(answer, Definition):
-        return _mark(answer)
+        return mark(answer)
     if isinstance(answer, ClassOutline):
-        return answer.node  # another text of the class is another node
+        return mark_of_class(answer)
     if isinstance(answer, Classes):
         return answer.home.path
     if isinstance(answer, FileFlow):
@@ -173,16 +216,6 @@ def marked(answer: Any) -> object:
     if isinstance(answer, tuple | list):
         return tuple(map(marked, answer))
     return answer
-
-
-def _mark(definition: Definition) -> object:
-    known = _MARKS.get(definition.node)
-    if known is None:
-        known = _MARKS[definition.node] = mark(definition)
-    return known
-
-
-_MARKS: WeakKeyDictionary[object, object] = WeakKeyDictionary()
 
 
 def _same(one: object, other: object) -> bool:
