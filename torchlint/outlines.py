@@ -42,6 +42,9 @@ class Piece:
         return self._facts
 
 
+_MOST_EARLIER = 8  # of what is kept in case that a change is taken back
+
+
 class Outlines:
     """The pieces of one file, from text to text."""
 
@@ -49,6 +52,7 @@ class Outlines:
         self._lines: list[str] = []
         self._pieces: list[Piece] = []
         self._users: dict[str, set[Piece]] = {}
+        self._earlier: list[tuple[list[str], list[Piece]]] = []
         self.changed = True  # whether the last text says anything new to others; see `Piece.facts`
 
     def outline(self, source: Source) -> Skeleton:
@@ -58,7 +62,8 @@ class Outlines:
         first, kept_above = self._kept_above(above)
         last, kept_below = self._kept_below(below, len(self._pieces) - first)
         old = self._pieces[first : len(self._pieces) - last]
-        new = _pieces(lines[kept_above : len(lines) - kept_below])
+        changed = lines[kept_above : len(lines) - kept_below]
+        new = self._taken_back(changed) or _pieces(changed)
         if new is None:
             # Alone they are no statements; with those around them they may be, or the text is no Python.
             if first:
@@ -66,10 +71,21 @@ class Outlines:
                 kept_above -= self._pieces[first].length
             old = self._pieces[first:]
             new = _rest(lines, kept_above, source)
+        elif old:
+            self._earlier.append((self._lines[kept_above : len(self._lines) - kept_below], old))
+            del self._earlier[:-_MOST_EARLIER]
         self.changed = [one.facts for one in old] != [one.facts for one in new]
         self._exchange(first, old, new)
         self._lines = lines
         return Merged(self._pieces, self._users)
+
+    def _taken_back(self, lines: list[str]) -> list[Piece] | None:
+        """The pieces that these lines were, not long ago."""
+        for number, (known, pieces) in enumerate(self._earlier):
+            if known == lines:
+                del self._earlier[number]
+                return pieces
+        return None
 
     def _kept_above(self, same: int) -> tuple[int, int]:
         """How many pieces lie above what changed and do not touch it, and how many lines they are."""

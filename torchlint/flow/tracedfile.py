@@ -12,7 +12,7 @@ from torchlint.flow.audience import Audience
 from torchlint.flow.classes import Classes
 from torchlint.flow.file import FileFlow, Listener, Probe
 from torchlint.flow.records import Evidence, Followed, Records
-from torchlint.flow.tracing import Memory, Question, Told, Tracer
+from torchlint.flow.tracing import Memories, Question, Told, Tracer
 from torchlint.names import ImportMap
 from torchlint.units import Unit, Units
 
@@ -50,7 +50,7 @@ class TracedFlow(FileFlow):
     ) -> None:
         self.tracer = tracer
         self.facts = 0  # counts the states of what this file declares
-        self.memories: dict[Hashable, Memory] = {}
+        self.memories: Memories = {}
         self._make_neighbours = neighbours
         self._inferring: frozenset[str] | None = None
         units = _Units(self, source, skeleton)
@@ -85,8 +85,12 @@ class TracedFlow(FileFlow):
         else:
             self.declare()
         last = self.tracer.checks - _KEPT
-        for key in [key for key, memory in self.memories.items() if memory.used < last]:
-            del self.memories[key]
+        for key, known in list(self.memories.items()):
+            used = tuple(memory for memory in known if memory.used >= last)
+            if not used:
+                del self.memories[key]
+            elif len(used) < len(known):
+                self.memories[key] = used
 
     def answer(self, kind: str, words: tuple[Any, ...]) -> Any:
         """Answer a question once more."""

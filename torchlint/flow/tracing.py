@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 _MOST_DECLARED = 30_000
+_MOST_MEMORIES = 3  # of one step: what is typed is often taken back
 
 
 class Question(NamedTuple):
@@ -93,6 +94,10 @@ class Memory:
     used: int  # the check in which it was asked for last
 
 
+Memories = dict[Hashable, tuple[Memory, ...]]
+"""The steps of one file, of each the last few times that it came to something else, the latest first."""
+
+
 class Tracer:
     """Writes down what steps ask, for all files of one project."""
 
@@ -150,15 +155,16 @@ class Tracer:
         if self._current is not None:
             self._current.order.append(told)
 
-    def step(
-        self, memories: dict[Hashable, Memory], key: Hashable, inputs: tuple[object, ...], make: Any
-    ) -> Any:
+    def step(self, memories: Memories, key: Hashable, inputs: tuple[object, ...], make: Any) -> Any:
         """What `make` gives, or gave when all was the same."""
         self.stop()
-        memory = memories.get(key)
-        if memory is not None and memory.inputs == inputs and self._holds(memory):
-            memory.used = self.checks
-            return memory.result
+        known = memories.get(key, ())
+        for number, memory in enumerate(known):
+            if memory.inputs == inputs and self._holds(memory):
+                memory.used = self.checks
+                if number:
+                    memories[key] = (memory, *known[:number], *known[number + 1 :])
+                return memory.result
         outer, trace = self._current, Trace()
         self._current = trace
         try:
@@ -167,7 +173,8 @@ class Tracer:
             self._current = outer
         self.made += 1
         if trace.is_steady:
-            memories[key] = Memory(inputs, trace, result, self.facts, self.checks)
+            made = Memory(inputs, trace, result, self.facts, self.checks)
+            memories[key] = (made, *known[: _MOST_MEMORIES - 1])
         else:
             memories.pop(key, None)
         return result
