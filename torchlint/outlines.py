@@ -14,6 +14,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from torchlint.definitions import Above, ClassOutline, Definition
+from torchlint.nodes import move
 from torchlint.skeleton import Skeleton, bound_once, of_tree, parse
 from torchlint.source import Source
 
@@ -272,7 +273,8 @@ def _rest(lines: list[str], above: int, source: Source) -> list[Piece]:
     """The pieces below so many lines, which are whole statements. Raises UnreadableSource."""
     # Messages name lines, so those above are there, and empty.
     tree = parse(source.with_text("\n" * above + "\n".join(lines[above:])))
-    return _cut(ast.increment_lineno(tree, -above), len(lines) - above)
+    move(tree, -above)
+    return _cut(tree, len(lines) - above)
 
 
 def _cut(tree: ast.Module, length: int) -> list[Piece]:
@@ -287,7 +289,7 @@ def _cut(tree: ast.Module, length: int) -> list[Piece]:
         start = starts[number]
         end = starts[number + 1] if number + 1 < len(groups) else length + 1
         for node in nodes:
-            ast.increment_lineno(node, 1 - start)
+            move(node, 1 - start)
         pieces.append(Piece(end - start, of_tree(ast.Module(nodes, []), Above())))
     return pieces
 

@@ -5,7 +5,7 @@ See `tracing` for what that means. Here is what can be asked, by the names of wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from torchlint.flow.audience import Audience
