@@ -56,6 +56,25 @@ def self_attribute(node: ast.AST) -> str | None:
     return None
 
 
+def gist(value: object, *, outermost: bool = True) -> object:
+    """What of a value that an attribute holds decides what a class is, to be compared.
+
+    Which names stand among the arguments of a call is nothing to anybody but a defaultdict.
+    """
+    if isinstance(value, Construct):
+        makes = value.callee.endswith("defaultdict")
+        return (
+            value.callee,
+            tuple(gist(item, outermost=makes) for item in value.arguments),
+            tuple((name, gist(item, outermost=makes)) for name, item in value.keywords),
+        )
+    if isinstance(value, tuple):
+        return tuple(gist(item, outermost=False) for item in value)
+    if value is UNREADABLE or (isinstance(value, Named) and not outermost):
+        return None
+    return repr(value)  # 1, True and 1.0 are equal and not the same
+
+
 def construct(node: ast.expr | None) -> object:
     """A literal, a Construct, a Named, a tuple of them, or UNREADABLE."""
     match node:

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from torchlint.constructs import gist
 from torchlint.definitions import Above, ClassOutline, Definition
 from torchlint.nodes import move
 from torchlint.skeleton import Skeleton, bound_once, of_tree, parse
@@ -232,7 +233,7 @@ def _declared(one: ClassOutline) -> tuple[object, ...]:
     storing = [(name, [method.name for method in methods]) for name, methods in one.storing.items()]
     # Of calls others ask which build modules: none on self, and none but those of classes by its arguments.
     built = [
-        call if call.callee.rpartition(".")[2][:1].isupper() else call.callee
+        gist(call) if call.callee.rpartition(".")[2][:1].isupper() else call.callee
         for call in one.calls
         if not call.callee.startswith(("self.", "super."))
     ]
@@ -241,7 +242,8 @@ def _declared(one: ClassOutline) -> tuple[object, ...]:
         one.bases,
         tuple(one.methods),
         one.fields,
-        repr((one.attributes, built, storing, stores)),
+        {name: tuple(map(gist, values)) for name, values in one.attributes.items()},
+        (tuple(built), repr((storing, stores))),
         {name: frozenset(uses) for name, uses in one.attribute_uses.items()},
         one.buffers,
         one.snapshots,

@@ -16,11 +16,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from torchlint.constructs import Construct, Named
-from torchlint.definitions import ClassOutline, Definition
-from torchlint.flow.classes import Classes
-from torchlint.flow.file import FileFlow
-from torchlint.outlines import mark, mark_of_class
+from torchlint.flow.marks import marked, marked_values
 
 if TYPE_CHECKING:
     from torchlint.flow.tracedfile import TracedFlow
@@ -49,12 +45,13 @@ class Told(NamedTuple):
 class Declared:
     """A question about what files declare, and the mark of its answer in one state of these."""
 
-    __slots__ = ("_flow", "_is_own", "_kind", "_mark", "_state", "_words")
+    __slots__ = ("_flow", "_is_own", "_kind", "_mark", "_marked", "_state", "_words")
 
     def __init__(self, flow: TracedFlow, kind: str, words: tuple[Hashable, ...]) -> None:
         self._flow, self._kind, self._words = flow, kind, words
         # Whether the outline of this one file answers it.
         self._is_own = kind.startswith(("skeleton.", "imports."))
+        self._marked: Callable[[Any], object] = marked_values if kind == "classes.attribute" else marked
         self._state = -1
         self._mark: object = None
 
@@ -62,14 +59,14 @@ class Declared:
         """The mark of the answer in this state; asked where that is not known."""
         state = self._flow.facts if self._is_own else facts
         if self._state != state:
-            self._mark, self._state = marked(self._flow.answer(self._kind, self._words)), state
+            self._mark, self._state = self._marked(self._flow.answer(self._kind, self._words)), state
         return self._mark
 
     def answered(self, answer: object, facts: int) -> object:
         """The same where somebody has the answer already."""
         state = self._flow.facts if self._is_own else facts
         if self._state != state:
-            self._mark, self._state = marked(answer), state
+            self._mark, self._state = self._marked(answer), state
         return self._mark
 
 
@@ -204,25 +201,6 @@ class Tracer:
             elif not _same(trace.asked[entry], marked(entry.flow.answer(entry.kind, entry.words))):
                 return False
         return True
-
-
-def marked(answer: Any) -> object:
-    """An answer so that it can be compared with one of another time; what is kept of it is little."""
-    if answer is None or isinstance(answer, str):
-        return answer
-    if isinstance(answer, bool | int | float | Construct | Named):
-        return repr(answer)  # 1, True and 1.0 are equal and not the same
-    if isinstance(answer, Definition):
-        return mark(answer)
-    if isinstance(answer, ClassOutline):
-        return mark_of_class(answer)
-    if isinstance(answer, Classes):
-        return answer.home.path
-    if isinstance(answer, FileFlow):
-        return answer.path
-    if isinstance(answer, tuple | list):
-        return tuple(map(marked, answer))
-    return answer
 
 
 def _same(one: object, other: object) -> bool:
