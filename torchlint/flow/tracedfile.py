@@ -50,6 +50,7 @@ class TracedFlow(FileFlow):
     ) -> None:
         self.tracer = tracer
         self.facts = 0  # counts the states of what this file declares
+        self._imported = -1  # the one in which its imports are known
         self.memories: Memories = {}
         self._make_neighbours = neighbours
         self._inferring: frozenset[str] | None = None
@@ -70,7 +71,8 @@ class TracedFlow(FileFlow):
 
     def declare(self) -> None:
         """Some file declares something else now: what was known of classes and imports may not hold."""
-        self.imports = _Imports(self)
+        if self._imported != self.facts:
+            self.imports, self._imported = _Imports(self), self.facts
         self.neighbours = _Neighbours(self, self._make_neighbours())
         self.classes = _Classes(self)
 

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 
 _MOST_DECLARED = 30_000
+_KEPT = frozenset(
+    f"classes.{name}"
+    for name in (
+        *("find", "is_in_sight", "fields", "is_module", "is_opaque", "uses", "is_snapshot", "loaded"),
+        *("fills_itself", "sensitivity", "is_buffer", "learns"),
+    )
+)
+"""Who is asked often and answers by something that is no part of an outline."""
 _MOST_MEMORIES = 3  # of one step: what is typed is often taken back
 
 
@@ -43,38 +51,45 @@ class Told(NamedTuple):
 
 
 class Declared:
-    """A question about what files declare, and the mark of its answer in one state of these."""
+    """A question about what files declare, and its answer in one state of these."""
 
-    __slots__ = ("_flow", "_is_own", "_kind", "_mark", "_marked", "_state", "_words")
+    __slots__ = ("_answer", "_is_kept", "_kind", "_mark", "_marked", "_state", "_words", "flow", "is_own")
 
     def __init__(self, flow: TracedFlow, kind: str, words: tuple[Hashable, ...]) -> None:
-        self._flow, self._kind, self._words = flow, kind, words
+        self.flow, self._kind, self._words = flow, kind, words
         # Whether the outline of this one file answers it.
-        self._is_own = kind.startswith(("skeleton.", "imports."))
-        self._marked: Callable[[Any], object] = marked_values if kind == "classes.attribute" else marked
-        self._state = -1
+        self.is_own = kind.startswith(("skeleton.", "imports."))
+        self._is_kept = kind in _KEPT
+        self._state = self._marked = -1  # the states in which the answer and its mark are known
         self._mark: object = None
+        self._answer: Any = None
 
-    def mark(self, facts: int) -> object:
-        """The mark of the answer in this state; asked where that is not known."""
-        state = self._flow.facts if self._is_own else facts
-        if self._state != state:
-            self._mark, self._state = self._marked(self._flow.answer(self._kind, self._words)), state
+    def mark(self, facts: int, *given: Any) -> object:
+        """The mark of the answer in a state of what all files declare, or its own where `is_own`."""
+        if self._marked != facts:
+            answer = given[0] if given else self.flow.answer(self._kind, self._words)
+            self._mark = (marked_values if self._kind == "classes.attribute" else marked)(answer)
+            self._marked = facts
         return self._mark
 
-    def answered(self, answer: object, facts: int) -> object:
-        """The same where somebody has the answer already."""
-        state = self._flow.facts if self._is_own else facts
-        if self._state != state:
-            self._mark, self._state = self._marked(answer), state
-        return self._mark
+    def answer(self, facts: int, answer: Callable[[], Any]) -> Any:
+        """The answer in this state; what an outline is part of is asked for anew, as its place may change."""
+        if not self._is_kept:
+            return answer()
+        if self._state != facts:
+            self._answer, self._state = answer(), facts
+        return self._answer
 
 
 @dataclass(slots=True)
 class Trace:
-    """What one step asked and told: of declarations in any order, of all else one after the other."""
+    """What one step asked and told: of declarations in any order, of all else one after the other.
+
+    What one file declares is `own`, by that file.
+    """
 
     declared: dict[Declared, object] = field(default_factory=dict)
+    own: dict[TracedFlow, dict[Declared, object]] = field(default_factory=dict)
     asked: dict[Question, object] = field(default_factory=dict)
     order: list[Question | Told] = field(default_factory=list)
     is_steady: bool = True  # no question was answered in two ways
@@ -89,6 +104,7 @@ class Memory:
     result: Any
     facts: int
     used: int  # the check in which it was asked for last
+    own_facts: dict[TracedFlow, int]  # the same states of each file
 
 
 Memories = dict[Hashable, tuple[Memory, ...]]
@@ -122,15 +138,23 @@ class Tracer:
     ) -> Any:
         """An answer that depends on nothing but what files declare."""
         trace = self._current
-        if trace is None:
+        if trace is None and kind not in _KEPT:
             return answer()
-        given = self._alone(answer)
         key = (flow, kind, words)
         question = self._declared.get(key)
         if question is None:
             question = self._declared[key] = Declared(*key)
-        if question not in trace.declared:
-            trace.declared[question] = question.answered(given, self.facts)
+        facts = flow.facts if question.is_own else self.facts
+        if trace is None:
+            return question.answer(facts, answer)
+        self._current = None
+        try:
+            given = question.answer(facts, answer)
+        finally:
+            self._current = trace
+        seen = trace.own.setdefault(flow, {}) if question.is_own else trace.declared
+        if question not in seen:
+            seen[question] = question.mark(facts, given)
         return given
 
     def asked(self, question: Question, answer: Callable[[], Any]) -> Any:
@@ -170,7 +194,8 @@ class Tracer:
             self._current = outer
         self.made += 1
         if trace.is_steady:
-            made = Memory(inputs, trace, result, self.facts, self.checks)
+            own_facts = {flow: flow.facts for flow in trace.own}
+            made = Memory(inputs, trace, result, self.facts, self.checks, own_facts)
             memories[key] = (made, *known[: _MOST_MEMORIES - 1])
         else:
             memories.pop(key, None)
@@ -189,11 +214,16 @@ class Tracer:
 
     def _is_answered_alike(self, memory: Memory) -> bool:
         trace = memory.trace
-        if memory.facts != self.facts:
-            facts = self.facts
-            for question, known in trace.declared.items():
-                if not _same(known, question.mark(facts)):
+        for flow, questions in trace.own.items():
+            facts = flow.facts
+            if memory.own_facts[flow] != facts:
+                if not all(_same(known, one.mark(facts)) for one, known in questions.items()):
                     return False
+                memory.own_facts[flow] = facts
+        facts = self.facts
+        if memory.facts != facts:
+            if not all(_same(known, one.mark(facts)) for one, known in trace.declared.items()):
+                return False
             memory.facts = facts
         for entry in trace.order:
             if isinstance(entry, Told):
