@@ -135,6 +135,10 @@ class TracedFlow(FileFlow):
         question = Question(self, "mentions", (owner, word))
         return bool(self.tracer.asked(question, lambda: plain(owner, word)))
 
+    def proceed(self) -> None:
+        """As in any file."""
+        self.tracer.stop()
+
     def length(self, definition: Definition) -> int:
         """As in any file."""
         question = Question(self, "length_of", (definition.qualname,))

@@ -116,7 +116,9 @@ class Tracer:
 
     def __init__(self) -> None:
         self.facts = 0
-        self.stop: Callable[[], None] = lambda: None  # asked before each step; raises where it is given up
+        self.stop: Callable[[], None] = lambda: (
+            None
+        )  # asked before each step and statement; raises to give it up
         self.made = 0  # steps that were walked
         self.checks = 0
         self._current: Trace | None = None
