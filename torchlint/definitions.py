@@ -11,6 +11,9 @@ from torchlint.annotations import is_plain, named
 from torchlint.constructs import Construct, Named, construct, dotted, self_attribute
 from torchlint.nodes import nodes
 
+LEARNS = "Parameter"
+"""What the text of a method says that may give its object a parameter."""
+
 
 @dataclass(slots=True, eq=False)
 class Above:

@@ -14,7 +14,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from torchlint.constructs import gist
-from torchlint.definitions import Above, ClassOutline, Definition
+from torchlint.definitions import LEARNS, Above, ClassOutline, Definition
 from torchlint.nodes import move
 from torchlint.skeleton import Skeleton, bound_once, of_tree, parse
 from torchlint.source import Source
@@ -26,6 +26,7 @@ class Piece:
 
     length: int
     skeleton: Skeleton
+    learning: tuple[str, ...]  # the functions that say something of parameters; see `Classes.learns`
     _facts: tuple[object, ...] | None = None
 
     @property
@@ -40,6 +41,7 @@ class Piece:
                 repr(said.bound),
                 tuple((name, mark(one)) for name, one in said.definitions.items()),
                 tuple((name, mark_of_class(one)) for name, one in said.classes.items()),
+                self.learning,
             )
         return self._facts
 
@@ -268,7 +270,7 @@ def _pieces(lines: list[str]) -> list[Piece] | None:
         tree = ast.parse("\n".join(lines))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    return _cut(tree, len(lines))
+    return _cut(tree, lines)
 
 
 def _rest(lines: list[str], above: int, source: Source) -> list[Piece]:
@@ -276,24 +278,30 @@ def _rest(lines: list[str], above: int, source: Source) -> list[Piece]:
     # Messages name lines, so those above are there, and empty.
     tree = parse(source.with_text("\n" * above + "\n".join(lines[above:])))
     move(tree, -above)
-    return _cut(tree, len(lines) - above)
+    return _cut(tree, lines[above:])
 
 
-def _cut(tree: ast.Module, length: int) -> list[Piece]:
-    """A tree of so many lines in pieces, each up to where the next statement begins."""
-    groups = list(_groups(tree.body))
-    starts = [start for start, _ in groups]
-    if not groups:
-        return [Piece(length, of_tree(ast.Module([], []), Above()))]
-    starts[0] = 1
+def _cut(tree: ast.Module, lines: list[str]) -> list[Piece]:
+    """The tree of these lines in pieces, each up to where the next statement begins."""
+    groups = list(_groups(tree.body)) or [(1, [])]
+    starts = [1, *(start for start, _ in groups[1:]), len(lines) + 1]
     pieces = []
-    for number, (_, nodes) in enumerate(groups):
-        start = starts[number]
-        end = starts[number + 1] if number + 1 < len(groups) else length + 1
+    for (_, nodes), start, end in zip(groups, starts, starts[1:], strict=False):
         for node in nodes:
             move(node, 1 - start)
-        pieces.append(Piece(end - start, of_tree(ast.Module(nodes, []), Above())))
+        skeleton = of_tree(ast.Module(nodes, []), Above())
+        pieces.append(Piece(end - start, skeleton, _learning(skeleton, lines[start - 1 : end - 1])))
     return pieces
+
+
+def _learning(skeleton: Skeleton, lines: list[str]) -> tuple[str, ...]:
+    if not any(LEARNS in line for line in lines):
+        return ()
+    return tuple(
+        name
+        for name, one in skeleton.definitions.items()
+        if any(LEARNS in line for line in lines[one.first - 1 : one.last])
+    )
 
 
 def _groups(body: list[ast.stmt]) -> Iterator[tuple[int, list[ast.stmt]]]:
