@@ -32,12 +32,14 @@ def by_level(tree: ast.AST) -> Iterator[tuple[int, ast.AST]]:
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes right below one; contexts and operators are left out."""
     found: list[ast.AST] = []
-    for name in _fields(type(node)):
+    kind = type(node)
+    fields = _FIELDS.get(kind)
+    for name in _fields(kind) if fields is None else fields:
         value = getattr(node, name, None)
-        if isinstance(value, ast.AST):
+        if isinstance(value, list):
+            found += [item for item in value if isinstance(item, ast.AST)]
+        elif isinstance(value, ast.AST):
             found.append(value)
-        elif isinstance(value, list):
-            found.extend(item for item in value if isinstance(item, ast.AST))
     return found
 
 
@@ -51,10 +53,8 @@ def move(tree: ast.AST, lines: int) -> None:
 
 
 def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
-    known = _FIELDS.get(kind)
-    if known is None:
-        known = _FIELDS[kind] = tuple(name for name in kind._fields if name not in _NO_NODES)
-    return known
+    fields = _FIELDS[kind] = tuple(name for name in kind._fields if name not in _NO_NODES)
+    return fields
 
 
 _Placed = ast.stmt | ast.expr | ast.excepthandler | ast.arg | ast.keyword | ast.alias | ast.pattern
