@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 from torchlint.lsp.worker import Worker
@@ -31,3 +32,26 @@ def test_the_worker_outlives_jobs_that_are_cancelled() -> None:
     assert newest.done.result(PATIENCE) == 4
     assert worker.submit("fourth", lambda stop: 5).done.result(PATIENCE) == 5
     worker.end()
+
+
+def test_nobody_waits_for_the_garbage() -> None:
+    worker = Worker()
+    known: list[bool] = []
+    collected = threading.Event()
+    jobs = []
+
+    def watch(phase: str, _info: object) -> None:
+        if phase == "start" and threading.current_thread().name == "torchlint" and jobs:
+            known.append(all(job.done.done() for job in jobs))
+            collected.set()
+
+    gc.disable()
+    gc.callbacks.append(watch)
+    try:
+        jobs.append(worker.submit("first", lambda stop: [object() for _ in range(10)]))
+        assert collected.wait(PATIENCE)
+    finally:
+        gc.callbacks.remove(watch)
+        gc.enable()
+        worker.end()
+    assert known == [True]

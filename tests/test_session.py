@@ -162,6 +162,45 @@ def test_a_neighbour_counts_as_the_disk_has_it_once_it_is_closed_or_torn(tmp_pat
         assert tells is None or bool(found) == tells
 
 
+SHOWN = """\
+class Net(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.layer = nn.Linear(size, 2)
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        y = self.layer(x)
+        return self.act(y)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_shown"),
+    [
+        ("return self.act(y)", "return self.act(y + 1)", False),
+        ("y = self.layer(x)", "\n        y = self.layer(x)", False),
+        ("nn.Linear(size, 2)", "nn.Linear(sizes, 2)", False),
+        ("nn.Linear(size, 2)", "nn.Linear(size, 3)", True),
+        ("nn.ReLU()", "nn.ReLU(True)", True),
+        ("nn.ReLU()", "nn.GELU()", True),
+        ("self.act(y)", "self.act.forward(y)", True),
+        ("forward(self, x)", "forward(self, x=1)", True),
+        ("y = self", "z = self", False),
+        ("y = self.layer(x)", "y = self.layer(x)  # no Parameter", True),
+        ("y = self.layer(x)", "self.y = self.layer(x)", True),
+        ("return", "yield", True),
+    ],
+)
+def test_others_are_asked_again_only_for_what_a_class_shows(old: str, new: str, *, is_shown: bool) -> None:
+    outlines = Outlines()
+    outlines.outline(Source.from_text(SHOWN, "buffer.py"))
+    outlines.outline(Source.from_text(SHOWN.replace(old, new), "buffer.py"))
+    assert outlines.changed is is_shown
+    outlines.outline(Source.from_text(SHOWN, "buffer.py"))
+    assert outlines.changed is is_shown
+
+
 def test_a_keystroke_walks_little_again() -> None:
     text = "\n".join(path.read_text("utf-8") for path in situations("TL101")[:8])
     session = Session()
@@ -179,7 +218,7 @@ def test_a_check_that_is_given_up_leaves_nothing_wrong_behind() -> None:
     given_up = 0
     for count, path in enumerate(paths):
         source = Source.from_bytes(path.read_bytes(), "buffer.py")
-        steps = iter(range(count))
+        steps = iter(range(count * 11))  # some statements
         try:
             session.check(source, ALONE, stop=lambda steps=steps: next(steps, None) is None)
         except Interrupted:

@@ -80,6 +80,7 @@ class Buffers(Project):
         """Walks that are remembered ask the very flow that they once asked, so one is never dropped alone."""
         self._flows.clear()
         self._traced.clear()
+        self.tracer.forget()
         self._declared = False
 
     @property
@@ -106,8 +107,7 @@ class Buffers(Project):
         path = self._path(source.filename)
         self.reading.clear()
         if len(self._flows) > _MOST_FILES:
-            self._flows.clear()
-            self._traced.clear()
+            self._drop_flows()
         if len(self._remembered) > _MOST_REMEMBERED:
             self._remembered_before, self._remembered = self._remembered, {}
         tracer = self.tracer
@@ -194,7 +194,11 @@ class Buffers(Project):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 skeleton = buffer.outlines.outline(buffer.source)
-            self._declared &= not buffer.outlines.changed
+            if buffer.outlines.changed:
+                self._declared = False
+                flow = self._traced.get(self._path(buffer.source.filename))
+                if flow is not None:
+                    flow.facts += 1
             buffer.skeleton, buffer.outlined = skeleton, buffer.source
         return buffer.skeleton
 

@@ -34,6 +34,9 @@ class Listed(tuple[object, ...]):
 
 UNREADABLE = object()
 
+FILLING = frozenset({"append", "extend", "insert", "add_module", "update"})
+"""Methods that put something into a list or dict of modules."""
+
 
 @cache
 def literal(text: str) -> object:
@@ -63,6 +66,26 @@ def self_attribute(node: ast.AST) -> str | None:
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
         return node.attr
     return None
+
+
+def gist(value: object, *, outermost: bool = True) -> object:
+    """What of a value that an attribute holds decides what a class is, to be compared.
+
+    Which names stand among the arguments of a call is nothing to anybody but a defaultdict, and a function,
+    which may call them.
+    """
+    if isinstance(value, Construct):
+        makes = not value.callee.rpartition(".")[2][:1].isupper()
+        return (
+            value.callee,
+            tuple(gist(item, outermost=makes) for item in value.arguments),
+            tuple((name, gist(item, outermost=makes)) for name, item in value.keywords),
+        )
+    if isinstance(value, tuple):
+        return tuple(gist(item, outermost=False) for item in value)
+    if value is UNREADABLE or (isinstance(value, Named) and not outermost):
+        return None
+    return repr(value)  # 1, True and 1.0 are equal and not the same
 
 
 def construct(node: ast.expr | None) -> object:

@@ -10,6 +10,10 @@ from weakref import WeakKeyDictionary
 
 from torchlint.annotations import is_plain, named
 from torchlint.constructs import UNREADABLE, Construct, Named, construct, dotted, self_attribute
+from torchlint.nodes import nodes
+
+LEARNS = "Parameter"
+"""What the text of a method says that may give its object a parameter."""
 
 
 @dataclass(slots=True, eq=False)
@@ -19,7 +23,7 @@ class Above:
     lines: int = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Definition:
     """A function or method: its name, the whole lines it owns, its parameters.
 
@@ -43,6 +47,16 @@ class Definition:
     def last_line(self) -> int:
         """The line of the source that it ends at."""
         return self.last + self.above.lines
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of it."""
+        return nodes(self.node)
+
+    @property
+    def length(self) -> int:
+        """How many lines it has below its first."""
+        return self.last - self.first
 
     @property
     def name(self) -> str:
@@ -100,9 +114,7 @@ class Definition:
         """Whether the body can be walked in the place of a call: it neither waits nor yields."""
         if self.is_abstract or isinstance(self.node, ast.AsyncFunctionDef):
             return False
-        return not any(
-            isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in ast.walk(self.node)
-        )
+        return not any(isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in self.nodes)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -130,7 +142,7 @@ class Definition:
         """Whether the body assigns an attribute of `self`."""
         return any(
             self_attribute(target) is not None
-            for node in ast.walk(self.node)
+            for node in self.nodes
             if isinstance(node, ast.Assign)
             for target in node.targets
         )
@@ -151,17 +163,13 @@ class Definition:
         """
         said = self.node.returns
         if isinstance(said, ast.Constant) and said.value is None:
-            return not any(
-                isinstance(node, ast.Return) and node.value is not None for node in ast.walk(self.node)
-            )
+            return not any(isinstance(node, ast.Return) and node.value is not None for node in self.nodes)
         return said is not None and is_plain(said)
 
     @property
     def loops(self) -> bool:
         """Whether it goes through something, as evaluations go through their data."""
-        return any(
-            isinstance(node, ast.For | ast.AsyncFor | ast.comprehension) for node in ast.walk(self.node)
-        )
+        return any(isinstance(node, ast.For | ast.AsyncFor | ast.comprehension) for node in self.nodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +226,7 @@ class ClassOutline:
     @cached_property
     def nodes(self) -> tuple[ast.AST, ...]:
         """Every node of the class."""
-        return tuple(ast.walk(self.node))
+        return nodes(self.node)
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
@@ -269,7 +277,7 @@ class ClassOutline:
         for name, method in self.methods.items():
             if name == "__init__":
                 continue
-            nodes = tuple(ast.walk(method.node))
+            nodes = method.nodes
             known = _bound_names(nodes)
             for target, value in _self_assignments(nodes):
                 made = construct(value)
@@ -290,7 +298,7 @@ class ClassOutline:
         """For each `self.x`, the methods that store more than None there."""
         found: dict[str, list[Definition]] = {}
         for method in self.methods.values():
-            nodes = tuple(ast.walk(method.node))
+            nodes = method.nodes
             assigned = (node for node in nodes if isinstance(node, ast.Assign))
             pairs = (pair for node in assigned for one in node.targets for pair in _pairs(one, node.value))
             emptied = {id(target) for target, value in pairs if construct(value) is None}

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from torchlint.constructs import Construct
-from torchlint.definitions import Above, ClassOutline, Definition, factory
+from torchlint.constructs import FILLING, UNREADABLE, Construct, gist
+from torchlint.definitions import LEARNS, Above, ClassOutline, Definition, factory
+from torchlint.nodes import move
 from torchlint.skeleton import Skeleton, bound_once, of_tree, parse
 from torchlint.source import Source
 
@@ -24,6 +26,7 @@ class Piece:
 
     length: int
     skeleton: Skeleton
+    learning: tuple[str, ...]  # the functions that say something of parameters; see `Classes.learns`
     _facts: tuple[object, ...] | None = None
 
     @property
@@ -37,9 +40,13 @@ class Piece:
                 tuple(sorted(said.itself)),
                 repr(said.bound),
                 tuple((name, mark(one)) for name, one in said.definitions.items()),
-                tuple((name, _declared(one)) for name, one in said.classes.items()),
+                tuple((name, mark_of_class(one)) for name, one in said.classes.items()),
+                self.learning,
             )
         return self._facts
+
+
+_MOST_EARLIER = 8  # of what is kept in case that a change is taken back
 
 
 class Outlines:
@@ -49,6 +56,7 @@ class Outlines:
         self._lines: list[str] = []
         self._pieces: list[Piece] = []
         self._users: dict[str, set[Piece]] = {}
+        self._earlier: list[tuple[list[str], list[Piece]]] = []
         self.changed = True  # whether the last text says anything new to others; see `Piece.facts`
 
     def outline(self, source: Source) -> Skeleton:
@@ -58,7 +66,8 @@ class Outlines:
         first, kept_above = self._kept_above(above)
         last, kept_below = self._kept_below(below, len(self._pieces) - first)
         old = self._pieces[first : len(self._pieces) - last]
-        new = _pieces(lines[kept_above : len(lines) - kept_below])
+        changed = lines[kept_above : len(lines) - kept_below]
+        new = self._taken_back(changed) or _pieces(changed)
         if new is None:
             # Alone they are no statements; with those around them they may be, or the text is no Python.
             if first:
@@ -66,10 +75,21 @@ class Outlines:
                 kept_above -= self._pieces[first].length
             old = self._pieces[first:]
             new = _rest(lines, kept_above, source)
+        elif old:
+            self._earlier.append((self._lines[kept_above : len(self._lines) - kept_below], old))
+            del self._earlier[:-_MOST_EARLIER]
         self.changed = [one.facts for one in old] != [one.facts for one in new]
         self._exchange(first, old, new)
         self._lines = lines
         return Merged(self._pieces, self._users)
+
+    def _taken_back(self, lines: list[str]) -> list[Piece] | None:
+        """The pieces that these lines were, not long ago."""
+        for number, (known, pieces) in enumerate(self._earlier):
+            if known == lines:
+                del self._earlier[number]
+                return pieces
+        return None
 
     def _kept_above(self, same: int) -> tuple[int, int]:
         """How many pieces lie above what changed and do not touch it, and how many lines they are."""
@@ -179,6 +199,24 @@ class _Sites(dict[str, list[str]]):
 
 def mark(definition: Definition) -> tuple[object, ...]:
     """What a function shows to those that call it, to be compared; all but what its body does."""
+    known = _MARKS.get(definition.node)
+    if known is None:
+        known = _MARKS[definition.node] = _mark(definition)
+    return known
+
+
+def mark_of_class(outline: ClassOutline) -> tuple[object, ...]:
+    """What a class shows to others, to be compared."""
+    known = _MARKS.get(outline.node)
+    if known is None:
+        known = _MARKS[outline.node] = _declared(outline)
+    return known
+
+
+_MARKS: WeakKeyDictionary[ast.AST, tuple[object, ...]] = WeakKeyDictionary()
+
+
+def _mark(definition: Definition) -> tuple[object, ...]:
     node = definition.node
     head = [
         ast.dump(one) for one in (node.args, *node.decorator_list, *([node.returns] if node.returns else []))
@@ -186,7 +224,6 @@ def mark(definition: Definition) -> tuple[object, ...]:
     return (
         type(node).__name__,
         definition.qualname,
-        definition.last - definition.first,
         definition.indent,
         definition.is_playable,
         definition.loops,
@@ -209,20 +246,25 @@ def _made(definition: Definition) -> str:
 
 
 def _declared(one: ClassOutline) -> tuple[object, ...]:
-    """What a class shows to others, to be compared."""
     storing = [(name, [method.name for method in methods]) for name, methods in one.storing.items()]
     # Of calls others ask which build modules: none on self, and none but those of classes by its arguments.
     built = [
-        call if call.callee.rpartition(".")[2][:1].isupper() else call.callee
+        gist(call) if call.callee.rpartition(".")[2][:1].isupper() else call.callee
         for call in one.calls
         if not call.callee.startswith(("self.", "super."))
+    ]
+    filling = [
+        (call.callee, [item is UNREADABLE for item in call.arguments])
+        for call in one.calls
+        if call.callee.startswith("self.") and call.callee.rpartition(".")[2] in FILLING
     ]
     stores = [method.stores_on_self() for method in one.methods.values()]
     return (
         one.bases,
         tuple(one.methods),
         one.fields,
-        repr((one.attributes, built, storing, stores)),
+        {name: tuple(map(gist, values)) for name, values in one.attributes.items()},
+        (tuple(built), repr((storing, stores, filling))),
         {name: frozenset(uses) for name, uses in one.attribute_uses.items()},
         one.buffers,
         one.snapshots,
@@ -247,31 +289,38 @@ def _pieces(lines: list[str]) -> list[Piece] | None:
         tree = ast.parse("\n".join(lines))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    return _cut(tree, len(lines))
+    return _cut(tree, lines)
 
 
 def _rest(lines: list[str], above: int, source: Source) -> list[Piece]:
     """The pieces below so many lines, which are whole statements. Raises UnreadableSource."""
     # Messages name lines, so those above are there, and empty.
     tree = parse(source.with_text("\n" * above + "\n".join(lines[above:])))
-    return _cut(ast.increment_lineno(tree, -above), len(lines) - above)
+    move(tree, -above)
+    return _cut(tree, lines[above:])
 
 
-def _cut(tree: ast.Module, length: int) -> list[Piece]:
-    """A tree of so many lines in pieces, each up to where the next statement begins."""
-    groups = list(_groups(tree.body))
-    starts = [start for start, _ in groups]
-    if not groups:
-        return [Piece(length, of_tree(ast.Module([], []), Above()))]
-    starts[0] = 1
+def _cut(tree: ast.Module, lines: list[str]) -> list[Piece]:
+    """The tree of these lines in pieces, each up to where the next statement begins."""
+    groups = list(_groups(tree.body)) or [(1, [])]
+    starts = [1, *(start for start, _ in groups[1:]), len(lines) + 1]
     pieces = []
-    for number, (_, nodes) in enumerate(groups):
-        start = starts[number]
-        end = starts[number + 1] if number + 1 < len(groups) else length + 1
+    for (_, nodes), start, end in zip(groups, starts, starts[1:], strict=False):
         for node in nodes:
-            ast.increment_lineno(node, 1 - start)
-        pieces.append(Piece(end - start, of_tree(ast.Module(nodes, []), Above())))
+            move(node, 1 - start)
+        skeleton = of_tree(ast.Module(nodes, []), Above())
+        pieces.append(Piece(end - start, skeleton, _learning(skeleton, lines[start - 1 : end - 1])))
     return pieces
+
+
+def _learning(skeleton: Skeleton, lines: list[str]) -> tuple[str, ...]:
+    if not any(LEARNS in line for line in lines):
+        return ()
+    return tuple(
+        name
+        for name, one in skeleton.definitions.items()
+        if any(LEARNS in line for line in lines[one.first - 1 : one.last])
+    )
 
 
 def _groups(body: list[ast.stmt]) -> Iterator[tuple[int, list[ast.stmt]]]:

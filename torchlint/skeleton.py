@@ -13,6 +13,7 @@ from functools import cached_property
 from torchlint.constructs import UNREADABLE, Construct, construct, dotted
 from torchlint.definitions import Above, ClassOutline, Definition
 from torchlint.errors import UnreadableSource
+from torchlint.nodes import by_level
 from torchlint.source import Source
 
 
@@ -39,7 +40,7 @@ class Skeleton:
         """The same with the depth in the tree at which each definition uses the name first."""
         uses: dict[str, dict[str, int]] = {}
         spans = sorted((d.first, d.last, d.qualname) for d in self.definitions.values())
-        for depth, node in _by_level(self.tree):
+        for depth, node in by_level(self.tree):
             if isinstance(node, ast.Attribute):
                 name = node.attr
             elif isinstance(node, ast.Name):
@@ -97,17 +98,7 @@ class Skeleton:
 
     @cached_property
     def _froms(self) -> list[tuple[int, ast.ImportFrom]]:
-        return [(depth, node) for depth, node in _by_level(self.tree) if isinstance(node, ast.ImportFrom)]
-
-
-def _by_level(tree: ast.Module) -> Iterator[tuple[int, ast.AST]]:
-    """All nodes with their depths, the least deep first."""
-    level: list[ast.AST] = [tree]
-    depth = 0
-    while level:
-        yield from ((depth, node) for node in level)
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
-        depth += 1
+        return [(depth, node) for depth, node in by_level(self.tree) if isinstance(node, ast.ImportFrom)]
 
 
 def bound_once(bound: Iterable[tuple[str, object]]) -> dict[str, object]:

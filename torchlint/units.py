@@ -103,14 +103,18 @@ class Unit:
         return MetadataWrapper(self.tree, unsafe_skip_copy=True).resolve(ExpressionContextProvider)
 
 
+_MOST_EARLIER = 8  # of what is kept in case that a change is taken back
+
+
 class Units:
-    """The units of one source, each parsed at most once."""
+    """The units of one source, each parsed at most once; what is typed and taken back is not parsed again."""
 
     def __init__(self, source: Source, skeleton: Skeleton) -> None:
         self.source = source
         self._skeleton = skeleton
         self._parsed: dict[str, Unit] = {}
         self._texts: dict[str, str] = {}  # of which the units were parsed
+        self._earlier: dict[tuple[str, str], Unit] = {}
 
     @property
     def path(self) -> str:
@@ -132,7 +136,9 @@ class Units:
                 )
                 unit.definition = definition if stays else unit.definition
             if not stays:
-                del self._parsed[name], self._texts[name]
+                self._earlier[name, self._texts.pop(name)] = self._parsed.pop(name)
+        for key in list(self._earlier)[:-_MOST_EARLIER]:
+            del self._earlier[key]
 
     def text(self, qualname: str) -> str:
         """The source lines of a definition; of the module level, those outside of definitions."""
@@ -145,8 +151,15 @@ class Units:
         """The parsed unit of a definition, or of the module level for "". Raises UnreadableSource."""
         unit = self._parsed.get(qualname)
         if unit is None:
-            unit = self._parsed[qualname] = self._parse(qualname)
-            self._texts[qualname] = self.text(qualname)
+            text = self.text(qualname)
+            unit = self._earlier.pop((qualname, text), None)
+            if unit is None:
+                unit = self._parse(qualname)
+            elif qualname:
+                unit.definition = self._skeleton.definitions[qualname]
+            else:
+                unit.kept = self._module_level[1]
+            self._parsed[qualname], self._texts[qualname] = unit, text
         return unit
 
     def _parse(self, qualname: str) -> Unit:

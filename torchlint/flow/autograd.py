@@ -307,7 +307,7 @@ class Autograd:
         grad = self.grad_of(first) if cut else grad  # a view keeps the flag, if not the graph
         storages: frozenset[Thing] | None = None
         family: frozenset[Thing] | None = None
-        # What is computed from a tensor of a region stands for it, but a clone: it may be trained on elsewhere.
+        # What is computed from a tensor of a region stands for it, but a clone: others may train on it.
         born = walk.now().born.union([] if plain or op.name == "clone" else walk.regions_of(operands))
         derived = born - walk.now().born if op.view is View.NEVER else frozenset()
         if views or (op.result is Result.CUT and op.view is not View.UNTRACKED):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from torchlint.constructs import Construct, Named
-from torchlint.definitions import ClassOutline, Definition
+from torchlint.definitions import LEARNS, ClassOutline, Definition
 from torchlint.flow import factories
 from torchlint.flow.domain import Mode, Sensitivity
 from torchlint.flow.events import Origin
@@ -273,9 +273,7 @@ class Classes:
             return True
         texts = (self.home.units.text(one.qualname) for one in kin.outline.methods.values())
         made = map(self.made, kin.outline.calls)
-        if any("Parameter" in text for text in texts) or any(
-            one and one.parameters is not False for one in made
-        ):
+        if any(LEARNS in text for text in texts) or any(one and one.parameters is not False for one in made):
             return True
         for attribute, values in kin.outline.attributes.items():
             uses = self.uses(kin.key, attribute)

@@ -60,9 +60,12 @@ class Devices:
             for thing in (*value, *walk.tensors_within(value)):
                 self._put(thing, moved)
             return
+        made = [thing for thing in walk.tensors_within(value) if not _is_place(thing) and not self.of(thing)]
+        if not made:
+            return
         operands = [*target, *(item for one in arguments.all() for item in walk.tensors_within(one))]
-        for thing in walk.tensors_within(value):
-            if thing not in operands and not self.of(thing) and not _is_place(thing):
+        for thing in made:
+            if thing not in operands and not self.of(thing):  # the whole may be known since
                 modules = walk.now().tensor(thing).modules
                 self._known[thing] = self._joint((*operands, *modules))
 

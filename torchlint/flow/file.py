@@ -108,6 +108,8 @@ class FileFlow:
         return self._infers()
 
     def _infers(self) -> frozenset[str]:
+        if _INFERENCE not in self.units.source.text:
+            return frozenset()
         says = [one for name, one in self.skeleton.definitions.items() if _INFERENCE in self.units.text(name)]
         users = (user for one in says for user in self.skeleton.call_sites.get(one.name, ()))
         return frozenset(one.qualname for one in says).union(users)
@@ -155,6 +157,13 @@ class FileFlow:
         if known is None:
             known = self._playable[definition.qualname] = definition.is_playable
         return known
+
+    def proceed(self) -> None:
+        """Asked before each statement that is walked; raises where nobody wants the walk any more."""
+
+    def length(self, definition: Definition) -> int:
+        """How many lines a function has below its first."""
+        return definition.length
 
     def called(self, qualname: str, context: Context) -> None:
         """A caller was played up to a call of this function."""

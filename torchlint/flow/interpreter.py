@@ -72,8 +72,8 @@ class Interpreter:
         for node in body:
             if walk.state is None:
                 return
-            handler = self._table.get(type(node))
-            if handler is not None:
+            walk.file.proceed()
+            if (handler := self._table.get(type(node))) is not None:
                 handler(node)
             for raised in self._raises:
                 if walk.state is not None:

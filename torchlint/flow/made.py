@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from torchlint.constructs import UNREADABLE, Construct
+from torchlint.constructs import FILLING, UNREADABLE, Construct
 from torchlint.flow.domain import Sensitivity
 from torchlint.tables import Answer, Argument, Given, Layer
 
 LISTS = frozenset({"torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.Sequential"})
 """What holds modules, and may be filled later."""
-
-_FILLING = frozenset({"append", "extend", "insert", "add_module", "update"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def is_filled(calls: Iterable[Construct], attribute: str, built: Sequence[Made])
     given = [
         item
         for call in calls
-        if call.callee.startswith(f"self.{attribute}.") and call.callee.rpartition(".")[2] in _FILLING
+        if call.callee.startswith(f"self.{attribute}.") and call.callee.rpartition(".")[2] in FILLING
         for item in call.arguments
     ]
     return UNREADABLE in given or (bool(given) and all(made.cls in LISTS for made in built))

@@ -45,7 +45,7 @@ class Playing:
         walk, definition = self._walk, callee.definition
         if callee.home is not walk.file:
             return False
-        length = definition.last_line - definition.first_line
+        length = walk.file.length(definition)
         if len(walk.calls) >= _DEEPEST or length > _LONGEST:
             return False
         if self._way(node) not in self._played and self._lines + length > self._most_lines():
@@ -63,7 +63,7 @@ class Playing:
         way = self._way(node)
         if way not in self._played:
             self._played.add(way)
-            self._lines += definition.last_line - definition.first_line
+            self._lines += walk.file.length(definition)
         if not walk.calls:
             is_module_level = walk.unit.definition is None
             self._globals = before.names if is_module_level else PersistentMap()
@@ -91,7 +91,7 @@ class Playing:
 
     def _most_lines(self) -> int:
         definition = self._walk.unit.definition
-        own = definition.last_line - definition.first_line if definition is not None else 0
+        own = definition.length if definition is not None else 0
         return max(_SOME_LINES, own)
 
     def _bind(

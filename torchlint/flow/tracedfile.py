@@ -5,18 +5,19 @@ See `tracing` for what that means. Here is what can be asked, by the names of wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from torchlint.flow.audience import Audience
 from torchlint.flow.classes import Classes
 from torchlint.flow.file import FileFlow, Listener, Probe
 from torchlint.flow.records import Evidence, Followed, Records
-from torchlint.flow.tracing import Memory, Question, Told, Tracer
+from torchlint.flow.tracing import Memories, Question, Told, Tracer
 from torchlint.names import ImportMap
 from torchlint.units import Unit, Units
 
 if TYPE_CHECKING:
+    from torchlint.definitions import Definition
     from torchlint.flow.domain import GradMode
     from torchlint.flow.events import Region
     from torchlint.flow.neighbours import Found, Neighbours
@@ -49,7 +50,9 @@ class TracedFlow(FileFlow):
         neighbours: Callable[[], Neighbours],
     ) -> None:
         self.tracer = tracer
-        self.memories: dict[Hashable, Memory] = {}
+        self.facts = 0  # counts the states of what this file declares
+        self._imported = -1  # the one in which its imports are known
+        self.memories: Memories = {}
         self._make_neighbours = neighbours
         self._inferring: frozenset[str] | None = None
         units = _Units(self, source, skeleton)
@@ -69,7 +72,8 @@ class TracedFlow(FileFlow):
 
     def declare(self) -> None:
         """Some file declares something else now: what was known of classes and imports may not hold."""
-        self.imports = _Imports(self)
+        if self._imported != self.facts:
+            self.imports, self._imported = _Imports(self), self.facts
         self.neighbours = _Neighbours(self, self._make_neighbours())
         self.classes = _Classes(self)
 
@@ -84,8 +88,12 @@ class TracedFlow(FileFlow):
         else:
             self.declare()
         last = self.tracer.checks - _KEPT
-        for key in [key for key, memory in self.memories.items() if memory.used < last]:
-            del self.memories[key]
+        for key, known in list(self.memories.items()):
+            used = tuple(memory for memory in known if memory.used >= last)
+            if not used:
+                del self.memories[key]
+            elif len(used) < len(known):
+                self.memories[key] = used
 
     def answer(self, kind: str, words: tuple[Any, ...]) -> Any:
         """Answer a question once more."""
@@ -127,6 +135,20 @@ class TracedFlow(FileFlow):
         plain = super().mentions
         question = Question(self, "mentions", (owner, word))
         return bool(self.tracer.asked(question, lambda: plain(owner, word)))
+
+    def proceed(self) -> None:
+        """As in any file."""
+        self.tracer.stop()
+
+    def length(self, definition: Definition) -> int:
+        """As in any file."""
+        question = Question(self, "length_of", (definition.qualname,))
+        return int(self.tracer.asked(question, lambda: definition.length))
+
+    def length_of(self, qualname: str) -> int | None:
+        """The same of what a function has become; None where there is none of this name."""
+        definition = self.skeleton.definitions.get(qualname)
+        return definition.length if definition is not None else None
 
     def says_eval(self, qualname: str | None) -> bool:
         """As in any file."""
@@ -259,8 +281,7 @@ class _Imports(ImportMap):
 
 def _declared(plain: Callable[..., Any], kind: str) -> Callable[..., Any]:
     def ask(self: Any, *words: Any) -> Any:
-        question = Question(self.home, kind, words)
-        return self.home.tracer.declared(question, lambda: plain(self, *words))
+        return self.home.tracer.declared(self.home, kind, words, lambda: plain(self, *words))
 
     return ask
 
@@ -288,13 +309,17 @@ class _Neighbours:
         self.reading = plain.reading
 
     def at(self, path: str) -> FileFlow | None:
-        question = Question(self._flow, "neighbours.at", (path,))
-        found: FileFlow | None = self._flow.tracer.declared(question, lambda: self._plain.at(path))
+        flow = self._flow
+        found: FileFlow | None = flow.tracer.declared(
+            flow, "neighbours.at", (path,), lambda: self._plain.at(path)
+        )
         return found
 
     def find(self, dotted: str) -> Found | None:
-        question = Question(self._flow, "neighbours.find", (dotted,))
-        found: Found | None = self._flow.tracer.declared(question, lambda: self._plain.find(dotted))
+        flow = self._flow
+        found: Found | None = flow.tracer.declared(
+            flow, "neighbours.find", (dotted,), lambda: self._plain.find(dotted)
+        )
         return found
 
     def users(self, name: str, beside: str) -> list[FileFlow]:
@@ -333,12 +358,17 @@ class _Names(Mapping[str, Any]):
         self._flow = flow
         self._plain = plain
         self._kind = f"skeleton.{kind}.get"
-        tracer = flow.tracer
-        self._ask = tracer.asked if kind == "call_sites" else tracer.declared
+        self._is_declared = kind != "call_sites"
 
     def get(self, name: str, default: Any = None) -> Any:
-        found = self._ask(Question(self._flow, self._kind, (name,)), lambda: self._plain.get(name, None))
+        found = self._asked(name, self._kind, lambda: self._plain.get(name))
         return default if found is None else found
+
+    def _asked(self, name: str, kind: str, answer: Callable[[], Any]) -> Any:
+        flow = self._flow
+        if self._is_declared:
+            return flow.tracer.declared(flow, kind, (name,), answer)
+        return flow.tracer.asked(Question(flow, kind, (name,)), answer)
 
     def __getitem__(self, name: str) -> Any:
         found = self.get(name)
@@ -347,7 +377,8 @@ class _Names(Mapping[str, Any]):
         return found
 
     def __contains__(self, name: object) -> bool:
-        return self.get(str(name)) is not None
+        kind = self._kind.removesuffix("get") + "__contains__"
+        return bool(self._asked(str(name), kind, lambda: self._plain.get(str(name)) is not None))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._plain)

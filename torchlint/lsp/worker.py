@@ -11,7 +11,11 @@ from typing import Any
 from torchlint.session import Interrupted
 
 Stop = Callable[[], bool]
-_MANY = 100  # jobs after which all that is kept is looked through for what is not needed
+_SOME = 20  # jobs after which what they left behind is collected, even where more of them wait
+_MANY = 100  # the same for all that is kept, once nothing happens
+_TOO_MANY = 1_000  # and whatever happens
+_IDLE = 0.02  # seconds without a job before anything is collected, so that nobody waits for it
+_QUIET = 1.0
 
 
 class Job:
@@ -43,6 +47,7 @@ class Worker:
         self._running: tuple[Hashable, Job] | None = None
         self._changed = threading.Condition()
         self._ended = False
+        self._young = self._old = 0  # jobs since what they left behind, and since all was looked through
         self._thread = threading.Thread(target=self._run, name="torchlint", daemon=True)
         self._thread.start()
 
@@ -78,12 +83,10 @@ class Worker:
             self._running[1].stop()
 
     def _run(self) -> None:
-        jobs = 0
-        while True:
+        while self._wait():
             with self._changed:
-                self._changed.wait_for(lambda: self._jobs or self._ended)
-                if self._ended:
-                    return
+                if not self._jobs:
+                    continue  # given up just now
                 key = next(iter(self._jobs))
                 job = self._jobs.pop(key)
                 self._running = (key, job)
@@ -100,10 +103,26 @@ class Worker:
                 error = raised
             with self._changed:
                 self._running = None
-            # What a walk leaves behind is young; the trees that are kept need no looking through each time.
-            jobs += 1
-            gc.collect(1 if jobs % _MANY else 2)
+            self._young += 1
+            self._old += 1
             if error is not None:
                 job.done.set_exception(error)
             else:
                 job.done.set_result(None if job.is_stopped() else result)
+
+    def _wait(self) -> bool:
+        """Wait for a job, and collect garbage meanwhile; False once there will be none."""
+        while True:
+            busy = self._young >= _SOME or self._old >= _TOO_MANY
+            pause = 0 if busy else _IDLE if self._young else _QUIET if self._old >= _MANY else None
+            with self._changed:
+                came = self._changed.wait_for(lambda: self._jobs or self._ended, pause)
+                if self._ended:
+                    return False
+            if came and not busy:
+                return True
+            # What a walk leaves behind is young; the trees that are kept need no looking through each time.
+            everything = self._old >= _TOO_MANY or not self._young
+            gc.collect(2 if everything else 1)
+            self._young = 0
+            self._old = 0 if everything else self._old
