@@ -190,7 +190,16 @@ def _collect_definition(
         qualname, owner, first, node.end_lineno or node.lineno, node.col_offset, node, skeleton.above
     )
     skeleton.definitions[qualname] = definition
+    _collect_late(node, skeleton)
     return definition
+
+
+def _collect_late(node: ast.FunctionDef | ast.AsyncFunctionDef, skeleton: Skeleton) -> None:
+    """What a function imports for all: `global torch; import torch`."""
+    shared = {name for item in node.body if isinstance(item, ast.Global) for name in item.names}
+    for item in node.body if shared else ():
+        if isinstance(item, ast.Import | ast.ImportFrom):
+            skeleton.imports.update((name, target) for name, target in imported(item) if name in shared)
 
 
 def _collect_class(node: ast.ClassDef, skeleton: Skeleton) -> None:
