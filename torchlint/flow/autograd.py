@@ -29,9 +29,10 @@ from torchlint.flow.things import (
     Tensor,
     Thing,
     Value,
+    sorted_things,
 )
 from torchlint.flow.views import Views
-from torchlint.flow.walk import Walk, path_of, sorted_things, tensors
+from torchlint.flow.walk import Walk, path_of, tensors
 from torchlint.flow.writing import Writing
 from torchlint.tables import Op, Result, Saves, View
 from torchlint.tables import op as find

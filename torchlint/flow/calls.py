@@ -37,8 +37,9 @@ from torchlint.flow.things import (
     Tensor,
     Thing,
     Value,
+    sorted_things,
 )
-from torchlint.flow.walk import Walk, path_of, sorted_things
+from torchlint.flow.walk import Walk, path_of
 from torchlint.names import canonical
 from torchlint.tables import Op, Result, module, op
 from torchlint.tables.effects import effect, says

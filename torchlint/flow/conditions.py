@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from torchlint.flow.domain import Grad, Mode
-from torchlint.flow.state import Remembered, TensorFacts
+from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import (
     NOTHING,
     Dotted,
     Module,
     Opaque,
     Plain,
+    Remembered,
     Scalar,
     Tensor,
     Value,

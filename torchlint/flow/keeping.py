@@ -17,9 +17,17 @@ from torchlint.flow.events import Freed, Kept, Site
 from torchlint.flow.graph import Graph, Sites
 from torchlint.flow.records import Loop
 from torchlint.flow.state import State, TensorFacts
-from torchlint.flow.things import Container, Opaque, Scalar, Tensor, Thing, Value
+from torchlint.flow.things import (
+    Container,
+    Opaque,
+    Scalar,
+    Tensor,
+    Thing,
+    Value,
+    sorted_things,
+)
 from torchlint.flow.tree import primary, within
-from torchlint.flow.walk import path_of, sorted_things, spelled, tensors
+from torchlint.flow.walk import path_of, spelled, tensors
 
 if TYPE_CHECKING:
     from torchlint.flow.walk import Walk

@@ -12,8 +12,19 @@ from torchlint.flow.domain import Grad, GradMode, Misuse, Mode
 from torchlint.flow.events import Escaped, Read
 from torchlint.flow.regions import leave_regions
 from torchlint.flow.running import is_module_like
-from torchlint.flow.state import Remembered, TensorFacts
-from torchlint.flow.things import NOTHING, Dotted, Module, Opaque, Plain, Scalar, Tensor, Thing, Value
+from torchlint.flow.state import TensorFacts
+from torchlint.flow.things import (
+    NOTHING,
+    Dotted,
+    Module,
+    Opaque,
+    Plain,
+    Remembered,
+    Scalar,
+    Tensor,
+    Thing,
+    Value,
+)
 from torchlint.flow.walk import tensors
 from torchlint.tables.effects import Effect, effect, says
 

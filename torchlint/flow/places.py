@@ -15,7 +15,7 @@ from torchlint.flow.keeping import Keeping
 from torchlint.flow.leaving import leave
 from torchlint.flow.members import Members
 from torchlint.flow.neighbours import Callee
-from torchlint.flow.state import Remembered, TensorFacts
+from torchlint.flow.state import TensorFacts
 from torchlint.flow.things import (
     NOTHING,
     Bound,
@@ -27,13 +27,15 @@ from torchlint.flow.things import (
     Module,
     Opaque,
     Plain,
+    Remembered,
     Scalar,
     Tensor,
     Thing,
     Value,
     constant_of,
+    reads_of,
 )
-from torchlint.flow.walk import path_of, reads_of
+from torchlint.flow.walk import path_of
 from torchlint.names import canonical
 from torchlint.tables import module, op
 from torchlint.tables.effects import effect, says

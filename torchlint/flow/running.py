@@ -19,8 +19,16 @@ from torchlint.flow.leaving import says_evaluation
 from torchlint.flow.made import Made, make
 from torchlint.flow.regions import leave_regions
 from torchlint.flow.state import ModuleFacts
-from torchlint.flow.things import NOTHING, Container, Module, Opaque, Thing, Value
-from torchlint.flow.walk import path_of, sorted_things
+from torchlint.flow.things import (
+    NOTHING,
+    Container,
+    Module,
+    Opaque,
+    Thing,
+    Value,
+    sorted_things,
+)
+from torchlint.flow.walk import path_of
 from torchlint.tables import Layer
 from torchlint.tables.effects import says
 

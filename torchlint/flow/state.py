@@ -67,13 +67,6 @@ class ModuleFacts:
         )
 
 
-class Remembered(NamedTuple):
-    """What `net.training` gives: the module, and what was known of it then."""
-
-    module: Module
-    facts: ModuleFacts
-
-
 @dataclass(frozen=True, slots=True)
 class Made:
     """How a view was made that must not be written, where, and what had been written last by then.

@@ -9,9 +9,20 @@ import libcst as cst
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.keeping import Target, adds, only
 from torchlint.flow.operators import augmented_operator
-from torchlint.flow.things import NOTHING, Container, Opaque, Plain, Scalar, Tensor, Thing, Value
+from torchlint.flow.things import (
+    NOTHING,
+    Container,
+    Opaque,
+    Plain,
+    Scalar,
+    Tensor,
+    Thing,
+    Value,
+    reads_of,
+    sorted_things,
+)
 from torchlint.flow.tree import dotted
-from torchlint.flow.walk import reads_of, sorted_things, tensors
+from torchlint.flow.walk import tensors
 from torchlint.tables import augmented, binary, op
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from torchlint.flow.domain import GradMode, Sensitivity
 
@@ -219,6 +219,13 @@ class Things:
         return frozenset((self.make(Scalar, "plain", kind.value, marker, **facts),))
 
 
+class Remembered(NamedTuple):
+    """What `net.training` gives: the module, and what was known of it then."""
+
+    module: Module
+    facts: ModuleFacts
+
+
 def constant_of(value: Value) -> object:
     """The literal that a value is; None where it is none, or several things."""
     if len(value) == 1:
@@ -226,3 +233,15 @@ def constant_of(value: Value) -> object:
         if isinstance(thing, Scalar):
             return thing.constant
     return None
+
+
+def reads_of(value: Value) -> frozenset[Site]:
+    """The `.item()` calls that a value comes from."""
+    return frozenset().union(*(thing.reads for thing in value if isinstance(thing, Scalar)))
+
+
+def sorted_things(value: Value) -> list[Thing]:
+    """A value's things in the order of their kinds and places."""
+    if len(value) < 2:
+        return list(value)
+    return sorted(value, key=lambda thing: (type(thing).__name__, thing.place))

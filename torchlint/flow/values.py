@@ -35,8 +35,9 @@ from torchlint.flow.things import (
     Tensor,
     Value,
     constant_of,
+    reads_of,
 )
-from torchlint.flow.walk import reads_of, tensors
+from torchlint.flow.walk import tensors
 from torchlint.tables import binary, op, unary
 
 if TYPE_CHECKING:

@@ -30,11 +30,11 @@ from torchlint.flow.things import (
     Instance,
     Module,
     Opaque,
-    Scalar,
     Tensor,
     Thing,
     Things,
     Value,
+    sorted_things,
 )
 from torchlint.flow.waiting import Waiting
 
@@ -277,9 +277,8 @@ class Walk:
     def mark_born(self, thing: Thing, regions: frozenset[Region]) -> None:
         """A tensor counts as born in these regions, too."""
         facts = self.now().tensor(thing)
-        self.state = self.now().with_tensor(
-            thing, replace(facts, born=facts.born | regions, derived=facts.derived - regions)
-        )
+        facts = replace(facts, born=facts.born | regions, derived=facts.derived - regions)
+        self.state = self.now().with_tensor(thing, facts)
 
     def module(self, key: object, place: str, *, parent: Thing | None = None, owned: bool = False) -> Module:
         """A module of unknown class that nobody built here."""
@@ -380,18 +379,6 @@ def spelled(definition: Definition, name: str, node: cst.Call) -> cst.BaseExpres
     if name in names and names.index(name) < len(node.args):
         return node.args[names.index(name)].value
     return None
-
-
-def reads_of(value: Value) -> frozenset[Site]:
-    """The `.item()` calls that a value comes from."""
-    return frozenset().union(*(thing.reads for thing in value if isinstance(thing, Scalar)))
-
-
-def sorted_things(value: Value) -> list[Thing]:
-    """A value's things in the order of their kinds and places."""
-    if len(value) < 2:
-        return list(value)
-    return sorted(value, key=lambda thing: (type(thing).__name__, thing.place))
 
 
 def _held_by(thing: Thing, holder: Module) -> bool:
