@@ -21,9 +21,10 @@ def may_evaluate(file: FileFlow, definition: Definition) -> bool:
     seen = {(file.path, definition.qualname)}
     while waiting and len(seen) <= _MOST:
         home, one, depth = waiting.pop()
-        others = home.neighbours.users(one.name, one.name)
+        called = one.owner if one.name == "__init__" and one.owner is not None else one.name
+        others = home.neighbours.users(called, called)
         for flow in (home, *(other for other in others if can_name(other, home, one))):
-            callers = [name for name in flow.skeleton.call_sites.get(one.name, ()) if name != one.qualname]
+            callers = [name for name in flow.skeleton.call_sites.get(called, ()) if name != one.qualname]
             for caller in callers:
                 if flow.says_eval(None if flow is not file else caller):
                     return True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.constructs import Named
 from torchlint.flow import factories, resuming
 from torchlint.flow.arguments import bind_parameters, described
 from torchlint.flow.callers import may_evaluate
@@ -265,7 +266,9 @@ class Running:
                 walk.site(node),
                 thing,
                 place,
-                Mode.UNKNOWN if self._evaluates_in_part(thing) else facts.mode,
+                Mode.UNKNOWN
+                if self._evaluates_in_part(thing) or self._is_settled(thing, facts)
+                else facts.mode,
                 facts.trained_at,
                 facts.explicit,
                 certain,
@@ -282,6 +285,21 @@ class Running:
         state = self._walk.now()
         parts = self._walk.parts(thing) if thing.owned and thing.parent is None else ()
         return any(part is not thing and state.module(part).mode is Mode.EVAL for part in parts)
+
+    def _is_settled(self, thing: Module, facts: ModuleFacts) -> bool:
+        """Whether a module came with the constructor from somebody who may have put it in evaluation mode."""
+        walk, path = self._walk, path_of(thing)
+        definition = walk.unit.definition
+        if facts.mode is not Mode.CALLER or path is None or definition is None or definition.owner is None:
+            return False
+        classes = walk.file.classes
+        owner = classes.own(definition.owner)
+        built = classes.method(owner, "__init__")
+        if path[0] != "self" or len(path) != 2 or built is None:
+            return False
+        values = [value for _, value in classes.attribute(owner, path[1][1:])]
+        handed = any(isinstance(one, Named) and one.name in built.definition.parameters for one in values)
+        return handed and may_evaluate(built.home, built.definition)
 
     def evaluates(self) -> bool:
         """Whether the function being walked says evaluation by its name."""
