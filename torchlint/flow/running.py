@@ -287,10 +287,18 @@ class Running:
         return any(part is not thing and state.module(part).mode is Mode.EVAL for part in parts)
 
     def _is_settled(self, thing: Module, facts: ModuleFacts) -> bool:
-        """Whether a module came with the constructor from somebody who may have put it in evaluation mode."""
+        """Whether a module came from somebody who may have put it in evaluation mode.
+
+        It came with the constructor, or beside what a function is about.
+        """
         walk, path = self._walk, path_of(thing)
         definition = walk.unit.definition
-        if facts.mode is not Mode.CALLER or path is None or definition is None or definition.owner is None:
+        if facts.mode is not Mode.CALLER or path is None or definition is None:
+            return False
+        plain = definition.owner is None or definition.is_static
+        if path[0] in definition.parameters[1 if plain else 2 :]:
+            return may_evaluate(walk.file, definition)  # the first is what the function is about
+        if definition.owner is None:
             return False
         classes = walk.file.classes
         owner = classes.own(definition.owner)
