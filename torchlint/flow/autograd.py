@@ -70,12 +70,8 @@ class Autograd:
             return self._walk.things.scalar(Plain.NONE)
         if op.result in (Result.NUMBER, Result.ARRAY):
             kind = Plain.NUMBER if op.result is Result.NUMBER else Plain.ARRAY
-            shared = (
-                self._views.memory(bound.get(op.args[0], NOTHING))
-                if op.view is View.UNTRACKED
-                else frozenset()
-            )
-            return self._walk.things.scalar(kind, memory=shared)
+            memory = bound.get(op.args[0], NOTHING) if op.view is View.UNTRACKED else NOTHING
+            return self._walk.things.scalar(kind, memory=self._views.memory(memory))
         out = arguments.keywords.get("out")
         if out is not None and tensors(out):
             self.writing.write(out, node, place or "out")

@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from torchlint.constructs import Named
+from torchlint.flow.domain import Mode
+from torchlint.flow.walk import path_of
+
 if TYPE_CHECKING:
     from torchlint.definitions import Definition
     from torchlint.flow.file import FileFlow
+    from torchlint.flow.state import ModuleFacts
+    from torchlint.flow.things import Module
+    from torchlint.flow.walk import Walk
 
 _FARTHEST = 3  # callers of callers
 _MOST = 48
+
+
+def called(definition: Definition) -> str:
+    """The name by which a function is called: that of its class for a constructor."""
+    owner = definition.owner
+    return (
+        owner.rpartition(".")[2] if definition.name == "__init__" and owner is not None else definition.name
+    )
 
 
 def callers_of(
@@ -20,7 +35,7 @@ def callers_of(
 
     Where the name says something else there, they do not count, unless they are to be told `loosely`.
     """
-    name = definition.name
+    name = called(definition)
     for flow in (file, *(other for other in others if loosely or can_name(other, file, definition))):
         for caller in flow.skeleton.call_sites.get(name, ()):
             if flow is not file or caller != definition.qualname:
@@ -36,7 +51,7 @@ def may_evaluate(file: FileFlow, definition: Definition) -> bool:
     seen = {(file.path, definition.qualname)}
     while waiting and len(seen) <= _MOST:
         home, one, depth = waiting.pop()
-        others = home.neighbours.users(one.name, one.name)
+        others = home.neighbours.users(called(one), called(one))
         if not others and one.owner is None:  # or too many: those who import it say where it is, too
             others = home.neighbours.users(one.name, _beside(home, one.name))
         for flow, caller in callers_of(home, one, others):
@@ -87,3 +102,27 @@ def _beside(file: FileFlow, name: str) -> str:
     path = file.path.replace("\\", "/").removesuffix("/__init__.py").removesuffix(".py")
     folder, _, stem = path.rpartition("/")
     return stem if stem != name else folder.rpartition("/")[2]
+
+
+def is_settled(walk: Walk, thing: Module, facts: ModuleFacts) -> bool:
+    """Whether a module came from somebody who may have put it in evaluation mode.
+
+    It came with the constructor, or beside what a function is about.
+    """
+    path = path_of(thing)
+    definition = walk.unit.definition
+    if facts.mode is not Mode.CALLER or path is None or definition is None:
+        return False
+    plain = definition.owner is None or definition.is_static
+    if path[0] in definition.parameters[1 if plain else 2 :]:
+        return may_evaluate(walk.file, definition)  # the first is what the function is about
+    if definition.owner is None:
+        return False
+    classes = walk.file.classes
+    owner = classes.own(definition.owner)
+    built = classes.method(owner, "__init__")
+    if path[0] != "self" or len(path) != 2 or built is None:
+        return False
+    values = [value for _, value in classes.attribute(owner, path[1][1:])]
+    handed = any(isinstance(one, Named) and one.name in built.definition.parameters for one in values)
+    return handed and may_evaluate(built.home, built.definition)

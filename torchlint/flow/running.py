@@ -9,7 +9,7 @@ import libcst as cst
 
 from torchlint.flow import factories, resuming
 from torchlint.flow.arguments import bind_parameters, described
-from torchlint.flow.callers import may_evaluate
+from torchlint.flow.callers import is_settled, may_evaluate
 from torchlint.flow.choices import puts_back
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import BESIDES, HOOKED, Computed, Escaped, Forward
@@ -277,7 +277,9 @@ class Running:
                 walk.site(node),
                 thing,
                 place,
-                Mode.UNKNOWN if self._evaluates_in_part(thing) else facts.mode,
+                Mode.UNKNOWN
+                if self._evaluates_in_part(thing) or is_settled(walk, thing, facts)
+                else facts.mode,
                 facts.trained_at,
                 facts.explicit,
                 certain,

@@ -100,8 +100,8 @@ class MissingEval(Rule):
 
     def _is_deliberate(self, forward: Forward) -> bool:
         here = forward.trained_at is not None and forward.trained_at.unit is forward.site.unit
-        # Nobody takes the result of what was built here, or comes from anybody: lazy layers get their shapes.
-        idle = forward.site in self._besides and (forward.handed or (here and not forward.explicit))
+        # Nobody takes the result: lazy layers get their shapes, BatchNorm its statistics.
+        idle = forward.site in self._besides
         # train() was called here: Monte Carlo dropout, or statistics of BatchNorm that are to move.
         chosen = here and forward.explicit and not self._trains
         return (idle or chosen) and not forward.evaluates
