@@ -342,7 +342,9 @@ class Calls:
                     else self._walk.module((thing.key, name), f"{thing.place}.{name}", parent=thing)
                 )
                 return self.running.forward(child, arguments, node, self._walk.text(node.func))
-        return self.strangers.call(name, arguments, node, discarded=discarded, receiver=frozenset((thing,)))
+        value = self.strangers.call(name, arguments, node, discarded=discarded, receiver=frozenset((thing,)))
+        factories.moved(self._walk, thing, value)
+        return value
 
     def _construct(self, thing: ClassThing, arguments: Arguments, node: cst.Call) -> Value:
         walk = self._walk

@@ -24,8 +24,8 @@ _OTHERS = ("torch.", "builtins.", "numpy.", "math.", "copy.", "typing.")  # pack
 
 
 def gave(walk: Walk, module: Module, value: Value) -> None:
-    """What is taken for a module has given a value; where its class is known, it is one."""
-    if module.cls is None and module.built is None:
+    """What is taken for a module has given a value; where it was built in sight, it is one."""
+    if module.built is None and module.layer is None:
         walk.makers.update(dict.fromkeys(value, module))
 
 

@@ -178,6 +178,7 @@ class Running:
             if thing.cls is not None and walk.file.classes.fills_itself(thing.cls):
                 walk.tell(Escaped(state.born, walk.site(node), "is stored by the module"))
         value = self.outcome(thing, arguments, node)
+        factories.gave(walk, thing, value)
         if learns:
             self.graphed(thing, facts, value, node, place, operands if grades else None)
         return value
@@ -230,7 +231,6 @@ class Running:
         value = self._autograd.result(
             node, grad, operands, modules=modules, several=True, inference=inference
         )
-        factories.gave(walk, thing, value)
         return value
 
     def _play(self, thing: Module, grad: Grad, arguments: Arguments, node: cst.Call) -> Value | None:
