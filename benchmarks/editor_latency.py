@@ -46,7 +46,7 @@ def main() -> None:
 def measure(path: Path, options: argparse.Namespace) -> None:
     """Print what one file gives."""
     text = path.read_text(encoding="utf-8")
-    gc.disable()  # as in the server, which collects after each analysis
+    gc.disable()  # as in the server, which collects in pauses
     config = Config(project=not options.alone)
     session = Session()
     print(f"{path.name}: {text.count(chr(10))} lines")

@@ -6,8 +6,8 @@ questions are asked in the same order: where all answers are the same, so is wha
 is another, the step is walked; what was asked until then is what the walk asks first. So the order in which
 summaries are made, which decides what those know that call each other, is that of a run without memory.
 
-`facts` counts the states of what files declare. Questions about that alone are asked
-again only when it changed, each of them once for all walks that asked it.
+`facts` counts the states of what files declare. Questions about that alone are asked again only when it
+changed, each of them once for all walks that asked it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torchlint.flow.tracedfile import TracedFlow
 
 
-_MOST_DECLARED = 30_000
+_MOST_DECLARED = 30_000  # questions about declarations that are kept
 _KEPT = frozenset(
     f"classes.{name}"
     for name in (
@@ -116,9 +116,8 @@ class Tracer:
 
     def __init__(self) -> None:
         self.facts = 0
-        self.stop: Callable[[], None] = lambda: (
-            None
-        )  # asked before each step and statement; raises to give it up
+        # Asked before each step and each statement; raises where the check is given up.
+        self.stop: Callable[[], None] = _go_on
         self.made = 0  # steps that were walked
         self.checks = 0
         self._current: Trace | None = None
@@ -233,6 +232,10 @@ class Tracer:
             elif not _same(trace.asked[entry], marked(entry.flow.answer(entry.kind, entry.words))):
                 return False
         return True
+
+
+def _go_on() -> None:
+    """Nobody gives anything up."""
 
 
 def _same(one: object, other: object) -> bool:
