@@ -76,6 +76,7 @@ def _at_rest(classes: Classes, owner: str, path: Path) -> ModuleFacts | None:
     """The mode in which the methods of a class leave a module that they hold."""
     loaded = classes.loaded(owner, path[1][1:]) if len(path) > 1 else None
     rest = ModuleFacts(loaded) if loaded is not None else None
+    of_holder: list[ModuleFacts] = []
     for kin in classes.lineage(owner):
         home = kin.classes.home
         for method in kin.outline.methods.values():
@@ -86,13 +87,18 @@ def _at_rest(classes: Classes, owner: str, path: Path) -> ModuleFacts | None:
                 continue
             summary = home.summary(method.qualname)
             modes = dict(summary.modes)
-            # Who switches a module switches what it holds, also where he does not touch it.
-            holder = next((path[:size] for size in range(len(path), 0, -1) if path[:size] in modes), path)
-            left = modes.get(holder)
+            left = modes.get(path)
+            holder = next((path[:size] for size in range(len(path) - 1, 0, -1) if path[:size] in modes), path)
+            if left is None and holder in modes:
+                of_holder.append(modes[holder])
             built = dict(summary.stored).get(path)
             for facts in (left, built.facts if isinstance(built, ModuleShape) else None):
                 if facts is not None and settles(facts):
                     rest = facts if rest is None else rest.join(facts)
+    # Who switches a module switches what it holds. What nobody touches by itself is as its users have it.
+    for facts in of_holder:
+        if rest is not None and settles(facts):
+            rest = rest.join(facts)
     return replace(rest, pause=NO_PAUSE) if rest is not None else None  # in which order, nobody knows
 
 
