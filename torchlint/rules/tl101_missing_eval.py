@@ -100,8 +100,11 @@ class MissingEval(Rule):
 
     def _is_deliberate(self, forward: Forward) -> bool:
         here = forward.trained_at is not None and forward.trained_at.unit is forward.site.unit
-        # Nobody takes the result: lazy layers get their shapes, BatchNorm its statistics.
-        idle = forward.site in self._besides
+        given = forward.trained_at is not None and not here and not forward.place.startswith("self.")
+        # Nobody takes the result of what was built here or handed over: lazy layers get their shapes,
+        # BatchNorm its statistics. What an object holds may give it to a hook.
+        unasked = forward.handed or given or (here and not forward.explicit)
+        idle = forward.site in self._besides and unasked
         # train() was called here: Monte Carlo dropout, or statistics of BatchNorm that are to move.
         chosen = here and forward.explicit and not self._trains
         return (idle or chosen) and not forward.evaluates
