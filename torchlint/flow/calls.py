@@ -286,8 +286,7 @@ class Calls:
     ) -> Value:
         walk = self._walk
         found = walk.file.classes.method(thing.cls, name) if thing.cls is not None else None
-        way = walk.file.classes.leads_to(thing.cls or "", name)
-        if found is not None and not way and name not in ("eval", "train", "forward"):
+        if found and not found.definition.leads_to and name not in ("eval", "train", "forward"):
             return self._own_method(found, thing, arguments, node, discarded=discarded)
         known = of_method(name, arguments)
         if known is not None and known.kind in MODULE_EFFECTS:
