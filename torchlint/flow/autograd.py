@@ -307,8 +307,9 @@ class Autograd:
         storages: frozenset[Thing] | None = None
         family: frozenset[Thing] | None = None
         # What is computed from a tensor of a region stands for it: it may be trained on elsewhere. A clone
-        # is made where that is wanted.
-        handed = [] if plain or op.name == "clone" else operands
+        # is made where that is wanted; another caller of a function may forget it.
+        cloned = op.name == "clone" and walk.followed is None
+        handed = [] if plain or cloned else operands
         born: frozenset[Region] | None = walk.now().born | walk.regions_of(handed)
         if views or (op.result is Result.CUT and op.view is not View.UNTRACKED):
             facts = [walk.now().tensor(thing) for thing in tensors(first)]
