@@ -304,8 +304,10 @@ class Autograd:
         grad = self.grad_of(first) if cut else grad  # a view keeps the flag, if not the graph
         storages: frozenset[Thing] | None = None
         family: frozenset[Thing] | None = None
-        # What is computed from a tensor of a region stands for it, but a clone: others may train on it.
-        born = walk.now().born.union([] if plain or op.name == "clone" else walk.regions_of(operands))
+        # What is computed from a tensor of a region stands for it, but a clone that is meant for training;
+        # another caller of a function may forget that.
+        cloned = op.name == "clone" and walk.followed is None
+        born = walk.now().born.union([] if plain or cloned else walk.regions_of(operands))
         derived = born - walk.now().born if op.view is View.NEVER else frozenset()
         if views or (op.result is Result.CUT and op.view is not View.UNTRACKED):
             facts = [walk.now().tensor(thing) for thing in tensors(first)]

@@ -285,7 +285,7 @@ class Running:
                 certain,
                 _sensitivity(thing, facts, place),
                 state.regions[-1] if state.regions else None,
-                self.evaluates() or (not facts.explicit and puts_back(walk.unit.tree, place)),
+                self.evaluates() or (facts.mode is Mode.CALLER and puts_back(walk.unit.tree, place)),
                 facts.mode is Mode.CALLER and self._is_handed(thing),
                 lambda: walk.file.trains(place.rpartition(".")[2]),
             )
