@@ -108,4 +108,4 @@ def test_the_differences_are_counted(capsys: pytest.CaptureFixture[str]) -> None
         )
     # A ratchet: a new difference has to be worth it, and is then counted here.
     assert counts["missed"] <= 35
-    assert counts["false"] <= 2
+    assert counts["false"] <= 3

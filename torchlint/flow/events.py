@@ -143,8 +143,8 @@ class Forward:
     `mode` is joined over the paths here; `trained_at` is where training mode was set (`explicit`)
     or the module built; `region` is the innermost one, None where only the callers have one;
     `evaluates` where the function says evaluation by its name, `handed` where anybody may call it and
-    hands the module over; `trained_elsewhere` tells, when asked, whether any unit of the source
-    runs backward through a module of the same name.
+    hands the module over, `argument` where it came as one; `trained_elsewhere` tells, when asked, whether
+    any unit of the source runs backward through a module of the same name.
     """
 
     site: Site
@@ -158,6 +158,7 @@ class Forward:
     region: Region | None
     evaluates: bool
     handed: bool
+    argument: bool
     trained_elsewhere: Callable[[], bool]
 
 

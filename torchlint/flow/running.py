@@ -287,6 +287,7 @@ class Running:
                 state.regions[-1] if state.regions else None,
                 self.evaluates() or (facts.mode is Mode.CALLER and puts_back(walk.unit.tree, place)),
                 facts.mode is Mode.CALLER and self._is_handed(thing),
+                self._is_argument(thing),
                 lambda: walk.file.trains(place.rpartition(".")[2]),
             )
         )
@@ -306,6 +307,12 @@ class Running:
         names = self._closures.names
         words = says("function", names[-1] if names else self._walk.unit.name.rpartition(".")[2])
         return bool(words & {"evaluation", "decoding"}) and "training" not in words
+
+    def _is_argument(self, thing: Module) -> bool:
+        definition, path = self._walk.unit.definition, path_of(thing)
+        if definition is None or path is None or path[0] == "self":
+            return False
+        return path[0] in definition.parameters
 
     def _is_handed(self, thing: Module) -> bool:
         """Whether the module, or what holds it, is an argument of a function that others are to call.

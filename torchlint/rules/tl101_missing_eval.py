@@ -100,7 +100,7 @@ class MissingEval(Rule):
 
     def _is_deliberate(self, forward: Forward) -> bool:
         here = forward.trained_at is not None and forward.trained_at.unit is forward.site.unit
-        given = forward.trained_at is not None and not here and not forward.place.startswith("self.")
+        given = forward.trained_at is not None and not here and forward.argument
         # Nobody takes the result of what was built here or handed over: lazy layers get their shapes,
         # BatchNorm its statistics. What an object holds may give it to a hook.
         unasked = forward.handed or given or (here and not forward.explicit)
