@@ -86,7 +86,7 @@ class Definition:
         """The attributes that a property goes through from the object, where it only gives the last."""
         if not any((dotted(item) or "").endswith("property") for item in self.node.decorator_list):
             return ()
-        match [one for one in self.node.body if not _is_docstring(one)]:
+        match [one for one in self.node.body if not _is_constant(one)]:
             case [ast.Return(value=ast.Attribute() as value)]:
                 head, _, way = (dotted(value) or "").partition(".")
                 plain = all(isinstance(one, ast.Attribute | ast.Name | ast.Load) for one in ast.walk(value))
@@ -103,11 +103,7 @@ class Definition:
     @property
     def is_hollow(self) -> bool:
         """Whether the body does nothing, so that it is there for subclasses to say what is done."""
-        return all(
-            isinstance(one, ast.Pass | ast.Raise)
-            or (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
-            for one in self.node.body
-        )
+        return all(isinstance(one, ast.Pass | ast.Raise) or _is_constant(one) for one in self.node.body)
 
     @property
     def is_playable(self) -> bool:
@@ -324,7 +320,8 @@ class ClassOutline:
         return any(self_attribute(node) == "training" for node in self.nodes)
 
 
-def _is_docstring(node: ast.stmt) -> bool:
+def _is_constant(node: ast.stmt) -> bool:
+    """Whether a statement does nothing: a docstring, `...`."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 

@@ -16,7 +16,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from torchlint.config import Config
-from torchlint.diagnostic import Diagnostic, Span
+from torchlint.diagnostic import Diagnostic, Fix, Span
 from torchlint.errors import ConfigError, InternalError, UnreadableSource
 from torchlint.files import reason
 from torchlint.saving import write
@@ -116,16 +116,12 @@ def _as_told(found: Diagnostic, config: Config) -> Diagnostic:
         return found
     if not config.fixes(found.code):
         return replace(found, fix=None, alternatives=())
-    fixes = [
-        replace(fix, safe=config.counts_as_safe(found.code, safe=fix.safe))
-        for fix in (found.fix, *found.alternatives)
-        if fix is not None
-    ]
-    return replace(
-        found,
-        fix=fixes.pop(0) if found.fix is not None else None,
-        alternatives=tuple(fixes),
-    )
+
+    def graded(fix: Fix) -> Fix:
+        return replace(fix, safe=config.counts_as_safe(found.code, safe=fix.safe))
+
+    fix = graded(found.fix) if found.fix is not None else None
+    return replace(found, fix=fix, alternatives=tuple(map(graded, found.alternatives)))
 
 
 @cache
