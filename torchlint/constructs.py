@@ -15,6 +15,11 @@ class Construct:
     arguments: tuple[object, ...]
     keywords: tuple[tuple[str, object], ...]
 
+    @property
+    def names_class(self) -> bool:
+        """Whether the callee is spelled as classes are."""
+        return self.callee.rpartition(".")[2][:1].isupper()
+
 
 @dataclass(frozen=True, slots=True)
 class Named:
@@ -75,7 +80,7 @@ def gist(value: object, *, outermost: bool = True) -> object:
     which may call them.
     """
     if isinstance(value, Construct):
-        makes = not value.callee.rpartition(".")[2][:1].isupper()
+        makes = not value.names_class
         return (
             value.callee,
             tuple(gist(item, outermost=makes) for item in value.arguments),

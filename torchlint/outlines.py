@@ -240,7 +240,7 @@ def _made(definition: Definition) -> str:
     if made is None:
         return ""
     calls = [one for one in made.calls if isinstance(one, Construct)]
-    if made.handed is None and not any(one.callee.rpartition(".")[2][:1].isupper() for one in calls):
+    if made.handed is None and not any(one.names_class for one in calls):
         return ""
     return repr(made)
 
@@ -249,7 +249,7 @@ def _declared(one: ClassOutline) -> tuple[object, ...]:
     storing = [(name, [method.name for method in methods]) for name, methods in one.storing.items()]
     # Of calls others ask which build modules: none on self, and none but those of classes by its arguments.
     built = [
-        gist(call) if call.callee.rpartition(".")[2][:1].isupper() else call.callee
+        gist(call) if call.names_class else call.callee
         for call in one.calls
         if not call.callee.startswith(("self.", "super."))
     ]
