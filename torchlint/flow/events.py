@@ -300,7 +300,7 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """A tensor was written, or a view of one made, in these regions."""
+    """A tensor was written, a view of one made, or a stranger called, who may do either, in these regions."""
 
     regions: frozenset[Region]
 

@@ -13,7 +13,7 @@ import libcst as cst
 from torchlint.flow import resuming
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.domain import Grad, Mode
-from torchlint.flow.events import GIVEN_AWAY, Computed, Escaped, Logged, Region
+from torchlint.flow.events import GIVEN_AWAY, Computed, Escaped, Logged, Region, Touched
 from torchlint.flow.leaving import leave
 from torchlint.flow.running import is_module_like
 from torchlint.flow.state import TensorFacts
@@ -68,6 +68,8 @@ class Strangers:
                 for thing in value:
                     if isinstance(thing, Module):
                         walk.set_mode(thing, Mode.UNKNOWN, None)
+        if walk.now().regions and "log" not in words:
+            walk.tell(Touched(walk.now().born))
         handed = [thing for value in arguments.all() for thing in walk.tensors_within(value)]
         operands = [*handed, *tensors(receiver)]
         if "gradient" in words:
