@@ -193,18 +193,18 @@ _FACTORIES: WeakKeyDictionary[ast.AST, object] = WeakKeyDictionary()
 
 
 def _factory(definition: Definition) -> Factory | None:
-    nodes = [node for statement in definition.node.body for node in ast.walk(statement)]
-    returned = [node.value for node in nodes if isinstance(node, ast.Return) and node.value is not None]
+    inside = tuple(node for statement in definition.node.body for node in nodes(statement))
+    returned = [node.value for node in inside if isinstance(node, ast.Return) and node.value is not None]
     if not returned or any(isinstance(node, _NO_MODULE) for node in returned):
         return None
-    bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    bound = {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     names = {node.id if isinstance(node, ast.Name) else "" for node in returned}
     handed = names.pop() if len(names) == 1 else ""
-    calls = tuple(construct(node) for node in nodes if isinstance(node, ast.Call))
+    calls = tuple(construct(node) for node in inside if isinstance(node, ast.Call))
     arguments = definition.node.args
     defaults = zip(reversed(definition.parameters), reversed(arguments.defaults), strict=False)
     local = [(name, construct(value)) for name, value in defaults]
-    local += _bound_names(tuple(nodes)).items()
+    local += _bound_names(inside).items()
     local += [(name, UNREADABLE) for name in sorted(bound - {name for name, _ in local})]
     given_back = handed in definition.parameters and handed not in bound
     return Factory(handed if given_back else None, calls, tuple(local))

@@ -21,6 +21,10 @@ FILES = (".torchlint.toml", "torchlint.toml", "pyproject.toml")
 
 _LONGEST_CHAIN = 32  # files that extend each other
 
+# What takes codes alone, what takes them besides, what takes them away.
+_CHOSEN = ("select", "extend-select", "ignore", "extend-ignore")
+_FIXED = ("fixable", "extend-fixable", "unfixable")
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -260,7 +264,7 @@ def _settle(file: str | None, given: tuple[Given, ...]) -> Settings:
         eval_functions=bare.value("eval-functions"),
         model_loaders=bare.value("model-loaders"),
         target_torch=release,
-        fixable=tuple(_selections(given, "fixable", "extend-fixable", "unfixable")),
+        fixable=tuple(_selections(given, _FIXED)),
         safe=bare.resolved("extend-safe-fixes"),
         unsafe=bare.resolved("extend-unsafe-fixes"),
         rule_options=tuple((code, name, answer) for (code, name), answer in told.items()),
@@ -269,27 +273,22 @@ def _settle(file: str | None, given: tuple[Given, ...]) -> Settings:
     return Settings(file, given, config, excluded, Patterns(bare.value("include")))
 
 
-def _selections(
-    given: Iterable[Given],
-    only: str = "select",
-    besides: str = "extend-select",
-    without: str = "ignore",
-) -> list[Selection]:
+def _selections(given: Iterable[Given], names: tuple[str, ...] = _CHOSEN) -> list[Selection]:
     """What each layer turns on and off: a file, or all options of the command; the last one last."""
-    also_without = f"extend-{without}"
+    only, besides, *without = names
     layers: dict[str, dict[str, tuple[str, ...]]] = {}
     for one in given:
-        if one.name == without and not one.value:
+        if one.name == without[0] and not one.value:
             for layer in layers.values():
-                layer.pop(without, None)
-        if one.name in (only, besides, without, also_without):
+                layer.pop(one.name, None)
+        if one.name in names:
             layers.setdefault(one.layer, {})[one.name] = one.value
     # Within one layer the longer prefix decides; a later layer decides against an earlier one.
     return [
         Selection(
             layer.get(only),
             layer.get(besides, ()),
-            (*layer.get(without, ()), *layer.get(also_without, ())),
+            tuple(code for name in without for code in layer.get(name, ())),
         )
         for layer in layers.values()
     ]
