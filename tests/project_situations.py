@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from project_imports import MODELS, used
 from project_regions import REGIONS
+from project_writes import WRITES
 
-SITUATIONS: dict[str, dict[str, str]] = REGIONS | {
+SITUATIONS: dict[str, dict[str, str]] = {
+    **REGIONS,
+    **WRITES,
     "helpers_of_another_file_switch_and_restore": {
         "pkg/__init__.py": "",
         "pkg/modes.py": """

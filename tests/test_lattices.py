@@ -326,3 +326,26 @@ def test_joining_what_adds_nothing_gives_the_same_object(shared: Numbers, mine: 
     base = held(shared)
     joined = held(mine, base).join(base, union)
     assert joined.join(base, union) is joined
+
+
+def written(graph: Graph, storage: Thing) -> Graph:
+    return graph.write([storage], Write(SITES[4], "w", "w"), certain=True)
+
+
+@pytest.mark.parametrize("leave", [lambda graph: graph.free({SITES[0]}), lambda graph: graph.without(set())])
+def test_what_an_operation_has_let_go_is_not_stale_when_it_comes_by_again(
+    leave: Callable[[Graph], Graph],
+) -> None:
+    (storage, *_), site = TENSORS, SITES[0]
+    before = written(Graph.empty().record(site, frozenset(), [storage], frozenset()), storage)
+    assert list(before.faults(frozenset((site,))))
+    skipped = leave(before)
+    again = skipped.record(site, frozenset(), [storage], frozenset())
+    assert not list(skipped.join(again).faults(frozenset((site,))))
+
+
+def test_a_write_of_this_round_is_none_to_what_an_earlier_round_saved() -> None:
+    (storage, older, *_), site = TENSORS, SITES[0]
+    graph = Graph.empty().record(site, frozenset(), [storage], frozenset()).retire(storage, older)
+    assert not list(written(graph, storage).faults(frozenset((site,))))
+    assert list(written(graph, older).faults(frozenset((site,))))

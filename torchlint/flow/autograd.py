@@ -11,6 +11,7 @@ from dataclasses import replace
 import libcst as cst
 
 from torchlint.flow.arguments import Arguments, bind, described, is_cast_to_integers, is_true
+from torchlint.flow.between import live, older
 from torchlint.flow.domain import Grad, GradMode
 from torchlint.flow.events import Backward, Computed, Escaped, Region, StaleSave, Touched, Trained
 from torchlint.flow.graph import Sites
@@ -177,9 +178,9 @@ class Autograd:
             grad = Grad.YES
         if storages is None and state.tensors.get(tensor) is not None:
             # A loop comes by again: the tensor of the round before is another one.
-            older = walk.things.make(Tensor, (tensor.key, "older"), "")
-            state = state.with_graph(state.graph.retire(tensor, older))
-            saved = [older if storage is tensor else storage for storage in saved]
+            other = older(walk, tensor)
+            state = state.with_graph(state.graph.retire(tensor, other))
+            saved = [other if storage is tensor else storage for storage in saved]
         if family is None:
             state = state.with_graph(state.graph.forget(tensor))
         own = frozenset((tensor,)) if storages is None else storages
@@ -195,8 +196,7 @@ class Autograd:
             kept = set(saved) if sure else set()
             if saves_result and sure:
                 kept |= own
-            live = self.writing.live() if state.graph.nodes.get(site) is not None else frozenset()
-            graph = state.graph.record(site, parents, kept, live, unwatched=unwatched)
+            graph = state.graph.record(site, parents, kept, live(state, site), unwatched=unwatched)
             state = state.with_graph(graph)
             nodes = frozenset((site,))
         new = TensorFacts(

@@ -129,14 +129,14 @@ class Graph:
         old = self.nodes.get(site)
         first = turn if old is None else old.first
         node = Node(parents, storages, unwatched=unwatched, first=first, last=turn)
+        again: frozenset[Storage] = frozenset()  # what it saved before and still holds
+        if old is not None and self._reaches(parents | live, site, old.first):
+            node = replace(node.join(old), certain=True)
+            again = old.saved
         stale = self.stale
-        if old is not None:
-            if self._reaches(parents | live, site, old.first):
-                node = replace(node.join(old), certain=True)
-            else:
-                for storage in old.saved:
-                    if stale.get((site, storage)):
-                        stale = stale.set((site, storage), ())
+        for storage in storages if old is None else storages | old.saved:
+            if storage not in again and stale.get((site, storage)):
+                stale = stale.set((site, storage), ())
         savers = self.savers
         for storage in storages:
             known = savers.get(storage) or frozenset()
@@ -191,21 +191,37 @@ class Graph:
         return NO_WRITES.union(*(self.latest.get(storage) or NO_WRITES for storage in storages))
 
     def retire(self, storage: Storage, older: Storage) -> Graph:
-        """A loop makes a tensor anew: what was saved of the one before gets another name."""
-        nodes, savers, stale, latest = self.nodes, self.savers, self.stale, self.latest
+        """A loop makes a tensor anew: what was saved of the one before, and done to it, gets another name."""
+        nodes, savers, stale = self.nodes, self.savers, self.stale
+        latest, histories = self.latest, self.histories
         written = latest.get(storage)
         if written:
             latest = latest.set(older, written).set(storage, NO_WRITES)
+        history = histories.get(storage)
+        if history is not None and history.nodes:
+            known = histories.get(older)
+            histories = histories.set(older, history if known is None else history.join(known))
+            histories = histories.set(storage, History(frozenset(), Grad(0)))
         for site in savers.get(storage) or ():
             node = nodes.get(site)
             if node is None or storage not in node.saved:
                 continue
-            nodes = nodes.set(site, replace(node, saved=node.saved - {storage} | {older}))
+            unwatched = node.unwatched - {storage} | {older} if storage in node.unwatched else node.unwatched
+            saved = node.saved - {storage} | {older}
+            nodes = nodes.set(site, replace(node, saved=saved, unwatched=unwatched))
             left = stale.get((site, storage))
             if left:
+                before = stale.get((site, older)) or ()
+                left = (*before, *(item for item in left if item not in before))
                 stale = stale.set((site, older), left).set((site, storage), ())
             savers = savers.set(older, (savers.get(older) or frozenset()) | {site})
-        return replace(self, nodes=nodes, savers=savers.set(storage, frozenset()), stale=stale, latest=latest)
+        return Graph(nodes, savers.set(storage, frozenset()), stale, latest, histories, self.turn)
+
+    def without(self, kept: Sites) -> Graph:
+        """The same where only what backward from these could run keeps what it saved."""
+        reached = self.reachable(kept)
+        gone = [site for site, node in self.nodes.items() if node.saved and site not in reached]
+        return self._emptied(gone, freed=False) if gone else self
 
     def rewrite(self, bases: Iterable[Thing], site: Site, grad: Grad, *, certain: bool) -> Graph:
         """An in-place operation became the last one in the history of these bases and all their views."""
@@ -262,12 +278,18 @@ class Graph:
 
     def free(self, roots: Sites) -> Graph:
         """Backward ran from these roots: what was saved is gone."""
-        nodes = self.nodes
-        for site in self.reachable(roots):
+        return self._emptied(self.reachable(roots), freed=True)
+
+    def _emptied(self, sites: Iterable[Site], *, freed: bool) -> Graph:
+        nodes, stale = self.nodes, self.stale
+        for site in sites:
             node = nodes.get(site) or _UNSEEN
-            if node.saved or not node.freed:
-                nodes = nodes.set(site, replace(node, saved=frozenset(), freed=True))
-        return replace(self, nodes=nodes)
+            for storage in node.saved:
+                if stale.get((site, storage)):
+                    stale = stale.set((site, storage), ())
+            if node.saved or node.freed < freed:
+                nodes = nodes.set(site, replace(node, saved=frozenset(), freed=node.freed or freed))
+        return replace(self, nodes=nodes, stale=stale)
 
 
 _UNSEEN = Node(frozenset(), frozenset())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow.between import next_round
 from torchlint.flow.conditions import constant_truth
 from torchlint.flow.correlation import joined
 from torchlint.flow.expressions import Expressions
@@ -208,15 +209,15 @@ class Interpreter:
     ) -> list[State]:
         """Run a loop; leaves the state of the normal exit and gives those of the breaks."""
         walk = self._walk
-        head = walk.state
-        if head is None:
+        if walk.state is None:
             return []
+        head = first = walk.state
         with walk.joined():
             if not walk.rehearsing:  # else the outer loop comes by again: one round is enough
                 with walk.rehearsal():
                     for _ in range(_ROUNDS):
                         end, _ = self._round(head, bind, body, test)
-                        joined = head if end is None else head.join(end)
+                        joined = head if end is None else head.join(next_round(walk, end))
                         if joined == head:
                             break
                         head = joined
@@ -224,7 +225,7 @@ class Interpreter:
         if at_least_once:
             walk.state = end
         else:
-            walk.state = head if end is None else head.join(end)
+            walk.state = first if end is None else first.join(end)
         return broken
 
     def _round(
@@ -236,8 +237,7 @@ class Interpreter:
     ) -> tuple[State | None, list[State]]:
         outer = self._breaks, self._continues
         self._breaks, self._continues = [], []
-        self._walk.state = head
-        self._walk.loops[-1].begin(head, self._walk.turn)
+        self._walk.begin_round(head)
         if test is not None:
             test()
         bind()

@@ -77,6 +77,8 @@ class Keeping:
             return
         for thing in tensors(given) if outlives else ():
             self._note(walk.now().tensor(thing), target)
+        if all(walk.now().tensor(thing).grad is Grad.NO for thing in tensors(given)):
+            return
         for thing in sorted_things(frozenset(tensors(stored))):
             state = walk.now()
             facts = state.tensor(thing)

@@ -8,7 +8,7 @@ import libcst as cst
 
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.rounds import MOST_ROUNDS
-from torchlint.flow.things import NOTHING, Container, Plain, Thing, Value, constant_of
+from torchlint.flow.things import NOTHING, Container, Plain, Tensor, Thing, Value, constant_of
 
 if TYPE_CHECKING:
     from torchlint.flow.calls import Calls
@@ -119,7 +119,10 @@ class Sequences:
                     walk.state = state.with_slot(row, "[1]", value)
                 rows.append(frozenset((row,)) if detail == "items" else value)
             return self._values.displays.list_of(rows, node)
-        element = self._values.element(frozenset((thing,)), node)
+        if isinstance(thing, Tensor) and not thing.several:
+            element = walk.unknown(node)  # no tensor has such a method, so it is none where this line is met
+        else:
+            element = self._values.element(frozenset((thing,)), node)
         known = any(slot[0] == "[" and slot != "[*]" for slot in walk.now().slots(thing))
         return self.listed(element, node, named=detail == "items", some=known)
 

@@ -216,6 +216,9 @@ class Targets:
 
     def _unpack(self, target: cst.Tuple | cst.List, value: Value, source: cst.BaseExpression | None) -> None:
         passed = False  # a starred target took an unknown number of elements
+        if any(isinstance(thing, Container) for thing in value):
+            # What may be a tuple or one tensor is the tuple where it is taken apart.
+            value = frozenset(thing for thing in value if not isinstance(thing, Tensor) or thing.several)
         for number, element in enumerate(target.elements):
             starred = isinstance(element, cst.StarredElement)
             passed |= starred

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchlint.flow import gathered
+from torchlint.flow.between import made_key, older
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
 from torchlint.flow.events import (
     DEPENDING_ON_CALLERS,
@@ -159,6 +160,12 @@ class Walk:
         self.loops.pop()
         self.joining -= 1
 
+    def begin_round(self, head: State) -> None:
+        """Another round of the innermost loop begins with this state."""
+        self.state = head
+        self.turn += 1
+        self.loops[-1].begin(head, self.turn)
+
     def now(self) -> State:
         """The state, where the walk has made sure that a path arrives."""
         assert self.state is not None
@@ -257,7 +264,10 @@ class Walk:
             nodes = frozenset((self.site(node),)) if grad is Grad.YES else frozenset()
             facts = TensorFacts(grad, frozenset((thing,)), nodes, born=self.now().born, sources=sources)
             self.made[thing] = self.turn
-            self.state = self.now().with_tensor(thing, facts)
+            state = self.now()
+            if state.graph.savers.get(thing) and type(thing) is Opaque:  # that of the round before
+                state = state.with_graph(state.graph.retire(thing, older(self, thing)))
+            self.state = state.with_tensor(thing, facts)
         return frozenset((thing,))
 
     def widen(self, values: Iterable[Value], node: cst.CSTNode, role: str = "wide") -> Value:
@@ -293,7 +303,7 @@ class Walk:
     def believe_module(self, thing: Thing) -> None:
         """Its use shows what was loaded, or is unknown, to be a module; the next walk knows it at once."""
         if isinstance(thing, Opaque | Tensor):
-            self.evidence.modules.add(thing.key)
+            self.evidence.modules.add(made_key(thing))
 
     def believe_graph(self, thing: Thing) -> None:
         """backward was called on it, so it carries a graph; the next walk knows it from the start."""
@@ -306,7 +316,7 @@ class Walk:
             seen.add(part)
             facts = self.now().tensor(part)
             if isinstance(part, Opaque | Tensor) and facts.grad is not Grad.NO:
-                self.evidence.graphs.add(part.key)
+                self.evidence.graphs.add(made_key(part))
             stack.extend(facts.parts)
 
     def grads_are_on(self) -> bool:

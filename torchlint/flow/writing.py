@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from torchlint.flow.between import live
 from torchlint.flow.domain import Creation, Grad, GradMode
 from torchlint.flow.events import (
     LEARNED,
@@ -105,7 +106,7 @@ class Writing:
         view = requires and not leaf and self._is_view_of_leaf(thing, facts)
         leaf = leaf or (requires and not view and self._seems_leaf(thing, facts))
         path = path_of(thing)
-        if path is not None and not (made or leaf or view):
+        if path is not None and facts.grad is not Grad.NO and not (made or leaf or view):
             walk.records.tracked_writes.add(path)
         if not certain or not (made or leaf or view):
             return False
@@ -302,8 +303,7 @@ class Writing:
         # `y *= y` saves the old value under the version that it then overwrites: the fault is its own.
         itself = (saved & written) if not saves_result else set()
         kept = (saved - written) | itself | (written if saves_result and sure else set())
-        live = self.live() if walk.now().graph.nodes.get(site) is not None else frozenset()
-        graph = walk.now().graph.record(site, parents, kept if sure else (), live)
+        graph = walk.now().graph.record(site, parents, kept if sure else (), live(walk.now(), site))
         if itself and sure:
             graph = graph.write(itself, Write(site, place, place), certain=True)
         graph = graph.rewrite(bases, site, grad, certain=len(bases) == 1)
@@ -313,23 +313,6 @@ class Writing:
             facts = state.tensor(thing)
             joint: Grad = grad if facts.grad is Grad.NO or sure else Grad(facts.grad.value | grad.value)
             walk.state = state.with_tensor(thing, replace(facts, grad=joint, nodes=frozenset((site,))))
-
-    def live(self) -> Sites:
-        """The operations that tensors still at hand hang on."""
-        state = self._walk.now()
-        live: set[Site] = set()
-        seen: set[Thing] = set()
-        waiting = [thing for _, value in state.names.items() for thing in value]
-        while waiting:
-            thing = waiting.pop()
-            if thing in seen:
-                continue
-            seen.add(thing)
-            if isinstance(thing, Tensor | Opaque):
-                live |= state.own(thing).nodes
-            for value in state.slots(thing).values():
-                waiting.extend(value)
-        return frozenset(live)
 
 
 def _goes_through_view(op: Op, bound: dict[str, Value], node: cst.CSTNode) -> bool:
