@@ -261,4 +261,38 @@ def step(scores, target):
     (nn.functional.cross_entropy(scores, target, reduction="none") * difficulty(scores)).mean().backward()
 """,
     },
+    "a_runner_evaluates_what_an_object_holds": {
+        "runner.py": """
+class Runner:
+    def __init__(self, holder):
+        self.holder = holder
+
+    def run(self):
+        self.holder.network.eval()
+""",
+        "holder.py": """
+import torch
+from torch import nn
+from runner import Runner
+
+
+class Holder:
+    def __init__(self):
+        self.network = nn.Sequential(nn.Linear(3, 3), nn.Dropout())
+        self.other = nn.Sequential(nn.Linear(3, 3), nn.Dropout())
+
+    def fit(self):
+        Runner(self).run()
+
+    def means(self, x):
+        with torch.inference_mode():
+            print(self.network(x).mean().item() is None)
+            print(self.other(x).mean().item() is None)  # want TL101
+
+
+holder = Holder()
+holder.fit()
+holder.means(torch.ones(2, 3))
+""",
+    },
 }

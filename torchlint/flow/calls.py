@@ -12,7 +12,6 @@ from torchlint.flow.applying import Applying
 from torchlint.flow.arguments import Arguments
 from torchlint.flow.autograd import Autograd
 from torchlint.flow.closures import Closures
-from torchlint.flow.domain import Mode
 from torchlint.flow.effects import Effects
 from torchlint.flow.events import Escaped
 from torchlint.flow.methods import MODULE_EFFECTS, TENSOR_EFFECTS, Methods, of_method
@@ -350,10 +349,7 @@ class Calls:
         classes = walk.file.classes
         made: Thing
         if classes.is_module(thing.cls):
-            sensitivity, bare = classes.sensitivity(thing.cls), classes.is_bare(thing.cls)
-            made = self.running.fresh(
-                node, thing.cls, sensitivity, parameters=True, mode=Mode.TRAIN, bare=bare
-            )
+            made = self.running.of_class(thing.cls, node)
         else:
             made = walk.things.make(Instance, (node, "instance"), "", cls=thing.cls)
         walk.made[made] = walk.turn

@@ -6,6 +6,7 @@ its summary. Then it is played once, after its callers, so that what they set up
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
@@ -184,6 +185,10 @@ class FileFlow:
             for kin in self.classes.lineage(self.classes.own(owner))
             for method in kin.outline.methods.values()
         )
+
+    def evaluates_held(self, attribute: str) -> bool:
+        """Whether the source puts in evaluation mode what an object other than `self` holds by this name."""
+        return re.search(rf"(?<!\bself)\.{attribute}\.eval\(\)", self.units.source.text) is not None
 
     def says_eval(self, qualname: str | None) -> bool:
         """Whether a unit, or any of the source, says that it puts something in evaluation mode."""

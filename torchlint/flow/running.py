@@ -9,9 +9,10 @@ import libcst as cst
 
 from torchlint.flow import factories, resuming
 from torchlint.flow.arguments import bind_parameters, described
-from torchlint.flow.callers import is_settled, may_evaluate
+from torchlint.flow.callers import may_evaluate
 from torchlint.flow.choices import puts_back
 from torchlint.flow.domain import Grad, GradMode, Mode, Sensitivity
+from torchlint.flow.doubts import is_in_doubt
 from torchlint.flow.events import BESIDES, HOOKED, Computed, Escaped, Forward
 from torchlint.flow.hooks import keeps_outputs
 from torchlint.flow.layers import Layers
@@ -86,9 +87,9 @@ class Running:
         made: Made | None = None,
         facts: ModuleFacts | None = None,
         role: str = "",
-        bare: bool = False,
+        bare: bool | None = None,
     ) -> Module:
-        """A module that exists from here on; a fresh one trains. A `bare` one holds no tensors."""
+        """A module that exists from here on. A `bare` one holds no tensors, as one without parameters."""
         walk = self._walk
         site = walk.site(node)
         thing = walk.things.make(
@@ -107,11 +108,17 @@ class Running:
         if facts is None:
             facts = ModuleFacts(mode, site if Mode.TRAIN in mode else None)
         walk.state = walk.now().with_module(thing, facts)
-        if parameters is not False and not bare:
+        if not (parameters is False if bare is None else bare):
             walk.records.leaves = True
             if walk.now().regions:
                 walk.tell(Escaped(walk.now().born, site, "a module is built inside"))
         return thing
+
+    def of_class(self, cls: str, node: cst.CSTNode) -> Module:
+        """A new module of a class in sight."""
+        classes = self._walk.file.classes
+        sensitivity, learns, bare = classes.sensitivity(cls), classes.learns(cls), classes.is_bare(cls)
+        return self.fresh(node, cls, sensitivity, parameters=learns, mode=Mode.TRAIN, bare=bare)
 
     def copy(self, original: Module, node: cst.CSTNode) -> Module:
         """A deep copy: its own parameters, the mode of the original."""
@@ -277,9 +284,7 @@ class Running:
                 walk.site(node),
                 thing,
                 place,
-                Mode.UNKNOWN
-                if self._evaluates_in_part(thing) or is_settled(walk, thing, facts)
-                else facts.mode,
+                Mode.UNKNOWN if is_in_doubt(walk, thing, facts, node, place) else facts.mode,
                 facts.trained_at,
                 facts.explicit,
                 certain,
@@ -291,12 +296,6 @@ class Running:
                 lambda: walk.file.trains(place.rpartition(".")[2]),
             )
         )
-
-    def _evaluates_in_part(self, thing: Module) -> bool:
-        """Whether a class has put a part of itself in evaluation mode: maybe all that its forward() runs."""
-        state = self._walk.now()
-        parts = self._walk.parts(thing) if thing.owned and thing.parent is None else ()
-        return any(part is not thing and state.module(part).mode is Mode.EVAL for part in parts)
 
     def evaluates(self) -> bool:
         """Whether the function being walked says evaluation by its name."""

@@ -136,6 +136,12 @@ class TracedFlow(FileFlow):
         question = Question(self, "mentions", (owner, word))
         return bool(self.tracer.asked(question, lambda: plain(owner, word)))
 
+    def evaluates_held(self, attribute: str) -> bool:
+        """As in any file."""
+        plain = super().evaluates_held
+        question = Question(self, "evaluates_held", (attribute,))
+        return bool(self.tracer.asked(question, lambda: plain(attribute)))
+
     def proceed(self) -> None:
         """As in any file."""
         self.tracer.stop()
