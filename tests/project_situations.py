@@ -387,7 +387,8 @@ print(value_of(model, x, y).item())
 
 GUESSED_ALONE = {
     "a_base_in_another_file",
+    "a_runner_evaluates_what_an_object_holds",
     "a_file_that_says_metrics",
     "evaluations_that_only_measure_as_far_as_callers_are_in_sight",
 }
-"""Where a base that nobody shows is taken for one whose mode matters, or TL404 asks the callers."""
+"""Where a base that nobody shows is taken for one whose mode matters, or TL101 or TL404 asks the callers."""

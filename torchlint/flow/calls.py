@@ -314,6 +314,8 @@ class Calls:
         if known is not None and known.kind in TENSOR_EFFECTS:
             return self._methods.of_tensor(known, thing, name, arguments, node)
         # A tensor has no items: what is taken for one then is a dict of tensors.
+        if discarded and known is not None and known.kind in ("cast", "same"):
+            self._methods.cast(node)  # of a tensor alone it would be for nothing
         if known is not None and (isinstance(thing, Opaque) or known.kind == "each"):
             ambiguous = operation is not None and not discarded and known.kind != "each"
             logged = any(self._places.reads_within(value) for value in arguments.all())

@@ -66,7 +66,8 @@ class Conversions:
         self, array: Value, value: Value, target: cst.Subscript, source: cst.BaseExpression | None
     ) -> None:
         """`array[0] = loss`: one element is a conversion to a number, several are one to an array."""
-        if any(isinstance(thing, Scalar) and thing.kind is Plain.ARRAY for thing in array):
+        is_array = any(isinstance(thing, Scalar) and thing.kind is Plain.ARRAY for thing in array)
+        if is_array and not any(isinstance(thing, Tensor) for thing in array):
             several = any(isinstance(element.slice, cst.Slice) for element in target.slice)
             self._tell(value, target, source, refused=several)
 

@@ -77,8 +77,8 @@ class Keeping:
             return
         for thing in tensors(given) if outlives else ():
             self._note(walk.now().tensor(thing), target)
-        if all(walk.now().tensor(thing).grad is Grad.NO for thing in tensors(given)):
-            return
+        if any(walk.now().tensor(thing).grad is Grad.NO for thing in tensors(given)):
+            return  # on some path at least it is cut off first
         for thing in sorted_things(frozenset(tensors(stored))):
             state = walk.now()
             facts = state.tensor(thing)
@@ -124,7 +124,8 @@ class Keeping:
             for thing in held:
                 self._note(walk.now().tensor(thing), Target(place, holders=frozenset((holder,))))
         carrying = [thing for thing in held if _carries(walk.now().tensor(thing))]
-        if not carrying or not (walk.loops or outlives):
+        cut = any(walk.now().tensor(thing).grad is Grad.NO for thing in tensors(value))
+        if not carrying or cut or not (walk.loops or outlives):
             return value
         walk.records.eventful = True
         walk.records.asks_grad_mode |= GradMode.CALLER in walk.now().grad_mode

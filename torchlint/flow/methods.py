@@ -81,10 +81,10 @@ class Methods:
             case "freeze":
                 self._calls.running.freeze(thing, frozen=arguments.constant("requires_grad", 0) is False)
             case "cast":
-                self._cast(node)
+                self.cast(node)
             case "same":
-                if any(_is_dtype(value) for value in arguments.all()):
-                    self._cast(node)
+                if discarded or any(_is_dtype(value) for value in arguments.all()):
+                    self.cast(node)
             case "parameters":
                 named = known.detail == "named"
                 return self._parameters(thing, node, leaf=not _called(node).endswith("buffers"), named=named)
@@ -180,7 +180,8 @@ class Methods:
             walk.tell(Read(site, walk.read(node.func.attr), place, facts.grad))
         return walk.things.scalar(Plain.NUMBER, reads=frozenset((site,)))
 
-    def _cast(self, node: cst.Call) -> None:
+    def cast(self, node: cst.Call) -> None:
+        """A module is cast or moved: its parameters lie in memory that is made here."""
         walk = self._walk
         if walk.now().regions:
             walk.tell(Escaped(walk.now().born, walk.site(node), "a module is cast inside"))
