@@ -16,7 +16,7 @@ from generated import Form, forms, program
 import torchlint
 from torchlint.config import Config
 
-PROGRAMS = 3_000
+PROGRAMS = 2_400
 SEED = 4_000_000_000
 
 HEAD = """\

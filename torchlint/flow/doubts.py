@@ -9,7 +9,6 @@ import libcst as cst
 
 from torchlint.flow.callers import is_settled
 from torchlint.flow.domain import Mode
-from torchlint.flow.hooks import SIZES
 from torchlint.flow.tree import dotted, parents, within, without_not
 from torchlint.tables.effects import says
 
@@ -69,7 +68,7 @@ def _makes_up_input(tree: cst.Module) -> bool:
 
 @lru_cache(maxsize=64)
 def _gives_a_size(tree: cst.Module, node: cst.CSTNode, *, bound: bool = False) -> bool:
-    """Whether of what a call gives only the size is read, or its type: the mode changes neither.
+    """Whether of what a call gives only how long it is in a dimension is read: the mode does not change that.
 
     `bound` where the node is a name that it is bound to.
     """
@@ -77,8 +76,10 @@ def _gives_a_size(tree: cst.Module, node: cst.CSTNode, *, bound: bool = False) -
     while (outer := around.get(node)) is not None:
         match outer:
             case cst.Attribute(value=value, attr=cst.Name(value=name)) if value is node:
-                if name in SIZES:
-                    return True
+                user = around.get(outer)
+                if name in ("shape", "size", "numel"):
+                    whole = name == "size" and isinstance(user, cst.Call) and not user.args
+                    return not whole and isinstance(user, cst.Call | cst.Subscript)
             case cst.Call(func=func) if func is node:
                 pass
             case cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value=name) as target)]) if not bound:
@@ -115,10 +116,12 @@ def _is_called_by_torch(walk: Walk) -> bool:
 
 def _is_evaluated_by_its_holders_user(walk: Walk, facts: ModuleFacts, place: str) -> bool:
     """Whether somebody else puts in evaluation mode what an object holds: `trainer.model.net.eval()`."""
+    if walk.rehearsing or Mode.TRAIN not in facts.mode:
+        return False  # nobody hears of it, so the other files need not be searched
     owner, _, attribute = place.partition(".")
     attribute = attribute.partition(".")[0].partition("[")[0]
     here = facts.trained_at is not None and facts.trained_at.unit is walk.unit
-    if owner != "self" or not attribute or here:
+    if owner != "self" or not attribute.isidentifier() or here:
         return False
     users = walk.file.neighbours.users(f"{attribute}.eval", f".{attribute}.eval()")
     return any(file.evaluates_held(attribute) for file in (walk.file, *users))

@@ -10,8 +10,7 @@ import libcst as cst
 from torchlint.flow.tree import parents, within
 
 _STORING = frozenset({"append", "appendleft", "add", "extend", "insert", "put", "setdefault", "update"})
-SIZES = frozenset({"shape", "size", "dim", "ndim", "numel", "element_size", "dtype", "device", "nbytes"})
-"""What tells of a tensor how large it is, or of which kind."""
+_SIZES = frozenset({"shape", "size", "dim", "ndim", "numel", "element_size", "dtype", "device", "nbytes"})
 
 Hook = cst.FunctionDef | cst.Lambda
 
@@ -70,7 +69,7 @@ def _user(tree: cst.Module, node: cst.CSTNode) -> cst.CSTNode | None:
     while (outer := around.get(node)) is not None:
         match outer:
             case cst.Attribute(value=value, attr=cst.Name(value=name)) if value is node:
-                if name in SIZES:
+                if name in _SIZES:
                     return None
             case cst.Subscript(value=value) if value is node:
                 pass
