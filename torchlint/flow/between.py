@@ -68,9 +68,9 @@ def _aged(walk: Walk, state: State, since: int) -> State:
     heap = state.heap
     for holder, slots in list(heap.items()):
         if holder in names or any(not value.isdisjoint(names) for value in slots.values()):
-            known = heap.get(names.get(holder, holder)) if holder in names else None
+            other = names.get(holder, holder)
             held = {slot: renamed(value) for slot, value in slots.items()}
-            heap = heap.set(names.get(holder, holder), {**(known or {}), **held})
+            heap = heap.set(other, {**(heap.get(other) or {}), **held})
     graph = state.graph
     for thing, other in names.items():
         graph = graph.retire(thing, other)

@@ -22,6 +22,8 @@ _MADE_UP = frozenset({"empty", "full", "ones", "rand", "randint", "randn", "zero
 
 def is_in_doubt(walk: Walk, thing: Module, facts: ModuleFacts, node: cst.CSTNode, place: str) -> bool:
     """Whether nothing should be said of the mode in which a module runs: at a node, standing at a place."""
+    if walk.rehearsing:
+        return False  # nobody hears of it, so neither the tree nor other files need be searched
     tree = walk.unit.tree
     return (
         _evaluates_in_part(walk, thing)
@@ -116,8 +118,8 @@ def _is_called_by_torch(walk: Walk) -> bool:
 
 def _is_evaluated_by_its_holders_user(walk: Walk, facts: ModuleFacts, place: str) -> bool:
     """Whether somebody else puts in evaluation mode what an object holds: `trainer.model.net.eval()`."""
-    if walk.rehearsing or Mode.TRAIN not in facts.mode:
-        return False  # nobody hears of it, so the other files need not be searched
+    if Mode.TRAIN not in facts.mode:
+        return False
     owner, _, attribute = place.partition(".")
     attribute = attribute.partition(".")[0].partition("[")[0]
     here = facts.trained_at is not None and facts.trained_at.unit is walk.unit
